@@ -1,0 +1,4 @@
+# Copyright: modelfleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of the router: its pure core, and the real thing against engines on real sockets."""

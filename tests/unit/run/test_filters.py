@@ -1,0 +1,19 @@
+"""Filters: what hosts answered, and the secrets of the deployments of a host."""
+
+from ansible_collections.modelfleet.serving.plugins.filter.answers import answers
+from ansible_collections.modelfleet.serving.plugins.filter.deployment_secrets import deployment_secrets
+
+
+def test_answers_of_hosts_and_of_a_delegated_loop():
+    hostvars = {"h1": {"seen": {"changed": True}}, "h2": {}}
+    loop = {"results": [{"item": "r1", "unreachable": True}]}
+    assert answers(["h1", "h2"], hostvars, "seen", loop) == {"h1": {"changed": True}, "h2": None, "r1": {"item": "r1", "unreachable": True}}
+
+
+def test_a_loop_that_was_skipped_adds_nothing():
+    assert answers([], {}, "seen", {"skipped": True}) == {}
+
+
+def test_a_host_gets_only_the_secrets_of_its_deployments():
+    deployments = [{"name": "a", "secrets": {"HF_TOKEN": "hub"}}, {"name": "b", "secrets": {"KEY": "other"}}, {"name": "c", "secrets": {}}]
+    assert deployment_secrets(deployments, {"hub": "t1", "other": "t2"}, ["a", "c"]) == {"a": {"HF_TOKEN": "t1"}}
