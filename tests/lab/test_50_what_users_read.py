@@ -25,7 +25,7 @@ def read_by_user(output):
             block = None
     text = "\n\n".join("\n".join(lines).strip() for lines in blocks)
     for pattern, with_what in (
-        (r"\bpid \d+", "pid N"), (r"\d+\.\d\d\.\d\d\d\.\d\d\d", "T"),
+        (r"\bpid \d+", "pid N"), (r"\bport 41\d\d\d\b", "port N"), (r"\d+\.\d\d\.\d\d\d\.\d\d\d", "T"),
         (r"\d+ bytes", "N bytes"), (r"[\d.]+ [GM]iB", "SIZE"), (r"generation \d+", "generation N"),
         (r"-> \d+", "-> N"), (r"/\S*/site/deployments", "DEPLOYMENTS"), (r"2026\.\d+\.\d+(-[0-9a-f]{8})?", "VERSION"),
     ):  # fmt: skip
@@ -85,7 +85,8 @@ def test_a_full_disk(base):
 def test_a_port_that_was_taken_after_the_plan(base):
     base.define("more", "hello", placement={"host_labels": {"only": "this"}})
     inventory = base.lab.write_inventory("only.yml", host_vars={"h3": {"modelfleet_labels": {"only": "this"}}})
-    port = 1 + max(base.record(name)["port"] for name, (host, _pid, _state) in base.live().items() if host == "h3")
+    ports = [base.record(name)["port"] for name, (host, _pid, _state) in base.live().items() if host == "h3"]
+    port = next(free for free in range(41000, 42000) if free not in ports)
     run = base.start(inventory=inventory)
     run.wait_for(r"TASK \[modelfleet.serving.fleet : Show the plan\]")
     with base.lab.hosts["h3"].occupied_port(port):

@@ -29,6 +29,16 @@ def test_spread_takes_the_host_with_the_fewest_then_the_most_free():
     assert plan["waves"][0]["drain"] == [] and len(plan["waves"]) == 1
 
 
+@pytest.mark.parametrize(("foreign", "chosen"), [({"h1": 3 * GIB, "h2": 1 * GIB}, "h1"), ({"h1": 40 * GIB, "h2": 1 * GIB}, "h2")])
+@pytest.mark.parametrize("strategy", ["spread", "binpack"])
+def test_what_else_uses_memory_decides_only_when_it_is_much(foreign, chosen, strategy):
+    hosts = [host("h1"), host("h2")]
+    for report in hosts:
+        report["memory"]["ram_foreign"] = foreign[report["name"]]
+    plan = make_plan(request([definition(placement={"strategy": strategy})], hosts))
+    assert places(plan)["qwen3-0"] == (chosen if strategy == "spread" else "h1", 0)
+
+
 def test_binpack_fills_the_fullest():
     hosts = [host("h1", ram=64 * GIB), host("h2", ram=32 * GIB), host("h3", ram=2 * GIB)]
     plan = make_plan(request([definition(replicas=3, placement={"strategy": "binpack"})], hosts))

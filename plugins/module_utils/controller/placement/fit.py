@@ -14,7 +14,7 @@ FULL_GPU, PARTLY_GPU, CPU = range(3)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place. ``layers`` on the GPU (0 on the CPU); ``claim``: bytes; ``share``: what stays free there, in
+    """A place. ``layers`` on the GPU (0 on the CPU); ``claim``: bytes; ``share``: about what stays free there, in
     millionths; ``tier``: best first.
     """
 
@@ -105,7 +105,7 @@ def _on_cpu(need, host, ledger, metadata, backend):
     if memory["ram"] > free:
         why = "%s of RAM needed, %s free" % (human(memory["ram"]), human_free(free))
         return [], Refusal(host.name, "memory", why, {"ram": memory["ram"], "gpu": 0})
-    share = _millionths(free - memory["ram"], host.ram_total)
+    share = _millionths(ledger.roughly_free_ram(host.name) - memory["ram"], host.ram_total)
     return [Candidate(host.name, (), -1, 0, {"ram": memory["ram"], "gpus": {}}, CPU, share)], None
 
 

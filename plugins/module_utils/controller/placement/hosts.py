@@ -36,6 +36,8 @@ class Host:
         self.listening = frozenset(report["ports"])
         self.ram_total = report["memory"]["ram_total"]
         self.ram_foreign = report["memory"]["ram_foreign"] or 0
+        quarter = max(1, self.ram_total // 4)
+        self.ram_foreign_roughly = self.ram_foreign // quarter * quarter
         self.ram_reserved = config["reserved_ram"]
         self.gpus = {gpu["uuid"]: Gpu(gpu, config["reserved_gpu"]) for gpu in report["gpus"]}
         self.backends = report["backends"]

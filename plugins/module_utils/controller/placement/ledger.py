@@ -29,6 +29,11 @@ class Ledger:
         view = self._hosts[host]
         return view.ram_total - view.ram_reserved - view.ram_foreign - self._ram[host]
 
+    def roughly_free_ram(self, host):
+        """As free_ram, but with the foreign part in whole quarters of the host: it changes all the time, and a score must not."""
+        view = self._hosts[host]
+        return self.free_ram(host) + view.ram_foreign - view.ram_foreign_roughly
+
     def free_gpu(self, host, uuid):
         gpu = self._hosts[host].gpus[uuid]
         return gpu.total - gpu.reserved - gpu.foreign - self._gpus[host][uuid]
