@@ -5,7 +5,7 @@ import struct
 import gguf_bytes as build
 import pytest
 from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.errors import ModelError
-from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.gguf import Counted, read_header
+from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.gguf.header import Counted, read_header
 from hypothesis import given
 from hypothesis import strategies as st
 

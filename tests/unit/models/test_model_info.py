@@ -58,7 +58,7 @@ def test_broken_files(folder):
     assert answer["found"] is True
     assert answer["error"].startswith("gpu01: %s/x.gguf: the file is cut off: 10 bytes are missing" % folder)
     (folder / "sub").mkdir()
-    assert error(folder / "sub") == "gpu01: DIR/sub: is a directory without GGUF files"
+    assert error(folder / "sub") == "gpu01: DIR/sub: is a directory without a model (GGUF, or safetensors with config.json)"
     assert error(folder / "x.gguf" / "y") == "gpu01: DIR/y: cannot be read: Not a directory"
 
 
@@ -164,7 +164,13 @@ def test_the_module(folder):
     assert result["models"]["b"]["error"] == "gpu01: %s/y.gguf: no such file (did you mean x.gguf?)" % folder
 
 
-@pytest.mark.parametrize("source", [{}, {"path": "relative.gguf"}, "text", {"path": 1}])
+def test_a_relative_path_begins_in_the_cache_directory(folder):
+    (folder / "x.gguf").write_bytes(build.model())
+    found = run_module({"models": {"a": {"path": "x.gguf"}}, "cache_dir": str(folder)})["models"]["a"]
+    assert found["path"] == str(folder / "x.gguf") and found["metadata"]["files"][0]["path"] == str(folder / "x.gguf")
+
+
+@pytest.mark.parametrize("source", [{}, {"path": ""}, "text", {"path": 1}])
 def test_the_module_refuses_what_is_no_path(source):
     result = run_module({"models": {"a": source}})
-    assert result["failed"] and result["msg"] == "models.a must be a dictionary with path, an absolute path"
+    assert result["failed"] and result["msg"] == "models.a must be a dictionary with path, a text"

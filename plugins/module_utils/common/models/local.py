@@ -20,30 +20,32 @@ def inspect(path, host=None, user=None):
     """
     try:
         metadata = read_model(path)
-        denied = _denied(metadata["files"], user)
+        denied = _denied(path, metadata["files"], user)
         if denied:
             return _answer(path, host, denied[0], denied[1])
         return {"path": path, "found": True, "error": None, "metadata": metadata}
     except ModelError as error:
         return _answer(path, host, error.path or path, error.sentence)
-    except FileNotFoundError:
-        return _answer(path, host, path, "no such file" + _hint(path))
-    except PermissionError:
-        where = obstacle(path, Reader.current())
-        return _answer(path, host, path, _permission(where, Reader.current().name) if where else "permission denied")
+    except FileNotFoundError as error:
+        which = error.filename or path
+        return _answer(path, host, which, "no such file" + _hint(which))
+    except PermissionError as error:
+        which = error.filename or path
+        where = obstacle(which, Reader.current())
+        return _answer(path, host, which, _permission(where, Reader.current().name) if where else "permission denied")
     except OSError as error:
-        return _answer(path, host, path, "cannot be read: %s" % (error.strerror or error))
+        return _answer(path, host, error.filename or path, "cannot be read: %s" % (error.strerror or error))
 
 
-def _denied(files, user):
-    """(path, sentence) of the first file that ``user`` cannot read, or None."""
+def _denied(path, files, user):
+    """(path, sentence) of the first thing that ``user`` cannot read, or None: what was asked for (engines list a directory) or a file."""
     if not user:
         return None
     reader = Reader.named(user)
-    for entry in files:
-        where = obstacle(entry["path"], reader)
+    for needed in [path] + [entry["path"] for entry in files]:
+        where = obstacle(needed, reader)
         if where:
-            return entry["path"], _permission(where, user)
+            return needed, _permission(where, user)
     return None
 
 

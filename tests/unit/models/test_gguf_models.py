@@ -8,7 +8,7 @@ import numpy
 import pytest
 from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.errors import ModelError
 from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.files import read_model
-from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.gguf_types import (
+from ansible_collections.modelfleet.serving.plugins.module_utils.common.models.gguf.types import (
     FILE_TYPES,
     TENSOR_TYPES,
 )
@@ -67,6 +67,7 @@ def test_all_fields(tmp_path):
     assert metadata == {
         "format": "gguf",
         "architecture": "llama",
+        "model_type": None,
         "name": "Tiny",
         "parameters": 4 * 64 + 2 * 64 * 64 + 64 + 4 * 64,
         "layers": 2,
@@ -78,6 +79,7 @@ def test_all_fields(tmp_path):
         "feed_forward_length": 96,
         "vocab_size": 4,
         "context": 4096,
+        "dtype": None,
         "quantization": "F16",
         "weights_bytes": 4 * 64 * 4 + 2 * 64 * 64 * 2 + 64 * 4 + 4 * 64 * 2,
         "file_bytes": os.path.getsize(path),
@@ -90,6 +92,7 @@ def test_all_fields(tmp_path):
         "sliding_window": None,
         "pooling": None,
         "has_chat_template": True,
+        "custom_code": False,
         "category": "llm",
         "categories": ["llm"],
         "category_rule": "no other rule fits",
@@ -214,14 +217,14 @@ def test_a_part_with_an_impossible_number(tmp_path):
 
 
 def test_directories(tmp_path):
-    with pytest.raises(ModelError, match="is a directory without GGUF files"):
+    with pytest.raises(ModelError, match="is a directory without a model"):
         read_model(str(tmp_path))
     (tmp_path / "one.gguf").write_bytes(build.model())
     (tmp_path / "mmproj-one.gguf").write_bytes(b"")
     (tmp_path / ".part.gguf").write_bytes(b"")
     assert read_model(str(tmp_path))["files"][0]["path"] == str(tmp_path / "one.gguf")
     (tmp_path / "two.gguf").write_bytes(build.model())
-    with pytest.raises(ModelError, match="is a directory with 2 models, name one: one.gguf, two.gguf"):
+    with pytest.raises(ModelError, match=r"is a directory with 2 models \(one.gguf, two.gguf\): name a GGUF file, or give each"):
         read_model(str(tmp_path))
 
 

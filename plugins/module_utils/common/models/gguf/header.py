@@ -11,9 +11,10 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from .errors import ModelError
-from .gguf_types import tensor_bytes
-from .reader import HeaderReader
+from ..errors import ModelError
+from ..mistaken import BYTES, mistaken
+from ..reader import HeaderReader
+from .types import tensor_bytes
 
 MAGIC = b"GGUF"
 _U32 = struct.Struct("<I")
@@ -70,9 +71,10 @@ def read_header(stream, size):
     """
     reader = HeaderReader(stream, size)
     reader.expect(min(size, 4))
-    magic = reader.take(min(size, 4))
-    if magic != MAGIC:
-        raise ModelError(_not_gguf(magic + reader.take(min(size - len(magic), 60)), size))
+    start = reader.take(min(size, 4))
+    if start != MAGIC:
+        start += reader.take(min(size, BYTES) - len(start))
+        raise ModelError(mistaken(start, size) or _unknown(start))
     reader.expect(20)
     version = reader.number(_U32)
     if version not in (2, 3):
@@ -168,15 +170,7 @@ def _bad_version(version):
     return "unknown GGUF version %d (2 and 3 are known)" % version
 
 
-def _not_gguf(start, size):
-    if not size:
-        return "the file is empty"
-    if start.startswith(b"version https://git-lfs"):
-        return "a git-lfs pointer, not the model itself; run git lfs pull where it was cloned"
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not a model; the download went to a page, fetch the file itself"
+def _unknown(start):
     if start[8:9] == b"{":
-        return "a safetensors file, not GGUF; convert it or give a GGUF file"
-    if start.startswith(b"PK\x03\x04"):
-        return "a zip archive (a PyTorch model?), not GGUF"
+        return "a safetensors file; name the directory that holds it and its config.json"
     return "not a GGUF file: it begins with %s instead of GGUF" % ascii(start[:4].decode("latin-1"))
