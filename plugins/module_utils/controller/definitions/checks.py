@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .backends import flag_of, reserved_flags
 from .problems import key_path
+from .reserved_env import reason
 
 
 def check_documents(documents):
@@ -15,7 +16,9 @@ def check_documents(documents):
     for document in documents:
         problems += _set_twice(document)
         problems += _own_flags(document)
+        problems += _own_env(document)
         problems += _stuck_update(document)
+        problems += _nowhere_to_install(document)
     return problems + _names(documents)
 
 
@@ -64,12 +67,30 @@ def _own_flags(document):
     return problems
 
 
+def _own_env(document):
+    problems = []
+    for key in ("env", "secrets"):
+        for name in _part(document, key, dict):
+            why = reason(name) if isinstance(name, str) else None
+            if why:
+                problems.append(document.problem((key, name), "%s.%s cannot be set: %s" % (key, name, why)))
+    return problems
+
+
 def _stuck_update(document):
     update = _part(document, "update", dict)
     if update.get("max_unavailable") == 0 and update.get("max_surge", 0) == 0:
         return [document.problem(
             ("update", "max_unavailable"),
             "update.max_unavailable and update.max_surge are both 0, so nothing could ever change; raise one of them")]
+    return []
+
+
+def _nowhere_to_install(document):
+    """Packages go into an environment that modelfleet makes; an executable has its own."""
+    if document.data.get("backend_executable") and document.data.get("backend_packages"):
+        return [document.problem(("backend_packages",), "backend_packages has no effect with backend_executable, since nothing is "
+                                                        "installed then; remove one of them")]
     return []
 
 

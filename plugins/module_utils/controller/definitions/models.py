@@ -15,7 +15,7 @@ from .backends import BACKEND_NAMES
 from .compat import Field, WrapValidator
 from .sources.table import SOURCES
 from .strict import Strict
-from .texts import ABSOLUTE_PATH, ALIAS, DEPLOYMENT_NAME, GPU, PRINTABLE, VARIABLE, VERSION
+from .texts import ABSOLUTE_PATH, ALIAS, DEPLOYMENT_NAME, GPU, PINNED_PACKAGE, PRINTABLE, VARIABLE, VERSION
 from .validators import check_parameter, check_replicas, check_source, known_host, known_secret, no_doubles
 
 MOST_REPLICAS = 1000
@@ -82,6 +82,9 @@ class Definition(Strict):
     backend_version: Optional[str] = Field(
         None, pattern=VERSION,
         description="Version of the engine, quoted. Without it, the one that this modelfleet was tested with.")
+    backend_packages: Annotated[list[Annotated[str, Field(pattern=PINNED_PACKAGE)]], no_doubles] = Field(
+        default_factory=list,
+        description='Python packages that are installed beside the engine, each with its exact version: `"flashinfer-python==0.4.1"`.')
     backend_executable: Optional[str] = Field(
         None, pattern=ABSOLUTE_PATH,
         description="Absolute path of an engine that is already on the hosts; nothing is installed then.")

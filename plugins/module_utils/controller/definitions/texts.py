@@ -11,7 +11,10 @@ DEPLOYMENT_NAME = "^%s$" % NAME.pattern
 ALIAS = "^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
 VERSION = "^[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}$"
+PINNED_PACKAGE = (r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._-]+(?:,[A-Za-z0-9._-]+)*\])?"
+                  r"==[A-Za-z0-9][A-Za-z0-9.!+_-]*$")
 ABSOLUTE_PATH = "^/[^\\x00-\\x1f]*$"
+MODEL_PATH = "^[^\\x00-\\x1f~][^\\x00-\\x1f]*$"
 GPU = "^[^:\\s]+:[0-9]{1,3}$"
 PRINTABLE = "^[^\\x00-\\x08\\x0b-\\x1f]*$"
 
@@ -20,7 +23,9 @@ RULES = {
     ALIAS: "letters, digits and . _ : / @ + -, at most 128 characters, the first one a letter or digit",
     VARIABLE: "the name of an environment variable: letters, digits and _, the first one not a digit",
     VERSION: "a version like 1.2.3",
+    PINNED_PACKAGE: 'a Python package with its exact version, like "flashinfer-python==0.4.1"',
     ABSOLUTE_PATH: "an absolute path (it begins with /)",
+    MODEL_PATH: "an absolute path, or one that begins below modelfleet_cache_dir of the host (~ means nothing there)",
     GPU: 'a host and the index of a GPU, like "gpu01:0"',
     PRINTABLE: "a text without control characters",
 }

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from . import declared
+from . import declared, nvidia
+from .entry import Found
 
-VENDORS = {declared.VENDOR: declared.gpus}
+VENDORS = {declared.VENDOR: declared.find, nvidia.VENDOR: nvidia.find}
 
 
-def find_gpus(host, declarations):
-    """Every GPU of ``host``, of all vendors. ``declarations``: modelfleet_gpus. Raises ValueError with a sentence for a wrong declaration."""
-    return [gpu for vendor in sorted(VENDORS) for gpu in VENDORS[vendor](host, declarations)]
+def find_gpus(scan):
+    """Found: every GPU of the host, of all vendors. Raises ValueError with a sentence for a wrong declaration."""
+    found = [VENDORS[vendor](scan) for vendor in sorted(VENDORS)]
+    return Found(*[sum((getattr(one, part) for one in found), []) for part in Found._fields])

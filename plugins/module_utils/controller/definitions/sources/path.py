@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from ..compat import Field
 from ..strict import Strict
-from ..texts import ABSOLUTE_PATH
+from ..texts import MODEL_PATH
 
 
 class PathSource(Strict):
     """The model is already on the hosts; instances are placed only where it is."""
 
     path: str = Field(
-        pattern=ABSOLUTE_PATH,
-        description="Absolute path on the hosts: a GGUF file, any part of a split one, or a directory with one model.")
+        pattern=MODEL_PATH,
+        description="Path on the hosts: a GGUF file, any part of a split one, or a directory with one model. A relative one"
+        " begins in the host's `modelfleet_cache_dir`.")
