@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-import pwd
 import time
 
 from ..common.canonical import canonical_json
 from .router import ask, is_up
 from .system.files import Trouble, make_directory, read_json, read_text, write_atomic
+from .system.owner import ids_of
 
 INTERVAL = 0.2
 
@@ -32,9 +32,9 @@ def outdated(known, document):
 
 def write_registry(files, document, credentials, user, validate):
     """Writes keys and registry. ``validate``: (path) -> None or a sentence. Returns whether anything changed; raises Trouble."""
-    uid, gid = _owner(user)
-    make_directory(files.directory, 0o750, 0, gid)
-    make_directory(files.keys, 0o750, 0, gid)
+    uid, gid = ids_of(user)
+    make_directory(files.directory, 0o750, gid=gid)
+    make_directory(files.keys, 0o750, gid=gid)
     changed = False
     for deployment, key in sorted(credentials.items()):
         path = "%s/%s.key" % (files.keys, deployment)
@@ -44,12 +44,12 @@ def write_registry(files, document, credentials, user, validate):
     if read_json(files.registry) != document:
         text = canonical_json(document) + "\n"
         trial = files.registry + ".check"
-        write_atomic(trial, text, 0o640, 0, gid)
+        write_atomic(trial, text, 0o640, gid=gid)
         said = validate(trial)
         os.unlink(trial)
         if said:
             raise Trouble("The router refuses the registry of this plan: %s" % said)
-        write_atomic(files.registry, text, 0o640, 0, gid)
+        write_atomic(files.registry, text, 0o640, gid=gid)
         changed = True
     return changed
 
@@ -94,11 +94,3 @@ def wait_applied(files, document, drained, apply_timeout, drain_timeout):
 
 def _waited(applied, idle, seconds, workers, trouble):
     return {"applied": applied, "idle": idle, "seconds": round(seconds, 1), "workers": workers, "trouble": trouble}
-
-
-def _owner(user):
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        return -1, -1
-    return entry.pw_uid, entry.pw_gid

@@ -9,6 +9,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from .gpus.entry import Engine, Scan
 from .gpus.table import find_gpus
 from .launch import health
 from .records.fence import fence_of
@@ -17,10 +18,11 @@ from .records.lease import is_live
 from .records.store import Store
 from .router import report_router
 from .services.states import ACTIVE, FAILED, STARTING, ServiceStatus, instance_state
-from .services.table import service_manager
+from .services.table import Unusable, choose
 from .system import machine, ports
 from .system.files import Trouble, read_json
 from .system.memory import memory
+from .system.owner import is_root, unwritable
 
 HEALTH_TIMEOUT = 2
 """Seconds. Longer means busy, and busy is not ill."""
@@ -30,32 +32,43 @@ def report(options, run, python, python_version):
     """The value ``host`` of docs/architecture.md. ``options``: the module's arguments with sizes and port range parsed."""
     config = options["config"]
     store = Store(config["data_dir"], config["user"])
-    system = machine.describe(run)
-    problems = [] if system["service_manager"] else ["there is no service manager that modelfleet knows (systemd)"]
+    problems = unwritable(config["data_dir"], config["cache_dir"], config["log_dir"])
+    name, manager = _service_manager(options, run, problems)
     records, troubles = store.readable_records()
     problems += troubles
-    instances = live_instances(store, records, service_manager(system["service_manager"], run))
+    instances = live_instances(store, records, manager)
     files = FleetFiles(config["data_dir"], options["fleet"])
     fleet, lease = _readable(files.fleet, problems), _readable(files.lease, problems)
+    seen = find_gpus(Scan(options["name"], options["gpus"], _engines(instances), config["user"], "/"))
     return {
         "name": options["name"],
         "address": options["address"],
         "config": config,
         "python": python,
         "python_version": python_version,
-        "system": system,
+        "system": dict(machine.describe(), root=is_root(), service_manager=name, service_manager_version=manager.version() if manager else None),
         "memory": memory([instance["pid"] for instance in instances]),
         "disk": {"cache_free": machine.free_bytes(config["cache_dir"]), "data_free": machine.free_bytes(config["data_dir"])},
         "ports": ports.listening(*config["port_range"]),
-        "gpus": find_gpus(options["name"], options["gpus"]),
+        "gpus": seen.gpus,
         "backends": installed_backends(config["data_dir"]),
         "instances": instances,
-        "problems": problems,
+        "problems": problems + seen.problems,
+        "remarks": seen.remarks,
         "fence": fence_of(store, fleet, options["name"]),
         "fleet": fleet,
         "lease": lease if is_live(lease, time.time()) else None,
-        "router": report_router(config["data_dir"], options["fleet"], options["router_settings"]) if options["router"] else None,
+        "router": report_router(config["data_dir"], options["fleet"], options["router_settings"], manager) if options["router"] and manager else None,
     }
+
+
+def _service_manager(options, run, problems):
+    """(name, service manager), or (None, None) and one problem more."""
+    try:
+        return choose(options["service_manager"], run, dict(options["config"], fleet=options["fleet"]))
+    except Unusable as reason:
+        problems.append(str(reason))
+        return None, None
 
 
 def _readable(read, problems):
@@ -64,6 +77,14 @@ def _readable(read, problems):
     except Trouble as trouble:
         problems.append(str(trouble))
         return None
+
+
+def _engines(instances):
+    """The instances with GPUs, as those who look for GPUs know them."""
+    return [
+        Engine(frozenset(health.family(live["pid"])) if live["pid"] else frozenset(), live["state"] == ACTIVE, live["record"]["claim"]["gpus"])
+        for live in instances if live["record"]["claim"]["gpus"]
+    ]
 
 
 def installed_backends(data_dir):
@@ -100,7 +121,7 @@ def _live(store, record, status):
         "since": launch.get("started_at") if state in (ACTIVE, STARTING) else None,
         "restarts": launch.get("restarts", 0),
         "next_try": launch.get("next_try") if state not in (ACTIVE, STARTING, FAILED) else None,
-        "last_exit": launch.get("last_exit"),
+        "last_exit": status.last_exit(launch),
     }
 
 

@@ -11,36 +11,26 @@ import os
 import socket
 
 from .system.files import Trouble, read_json, read_text
+from .system.unix_http import UnixConnection
 
 ADMIN_TIMEOUT = 5
 """Seconds. The router itself gives its workers one second to answer."""
 
 
 class RouterFiles:
-    """``router/<fleet>/`` below the data directory, and the admin socket."""
+    """``router/<fleet>/`` below the data directory, and the admin socket, which lies where the service manager says."""
 
-    def __init__(self, data_dir, fleet):
+    def __init__(self, data_dir, fleet, admin_socket):
         self.directory = "%s/router/%s" % (data_dir, fleet)
         self.registry = self.directory + "/registry.json"
         self.keys = self.directory + "/keys"
         self.command = self.directory + "/current/bin/modelfleet-router"
-        self.admin_socket = "/run/modelfleet-router/%s/admin.sock" % fleet
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        self.admin_socket = admin_socket
 
 
 def ask(path, method, target, timeout=ADMIN_TIMEOUT):
     """The JSON that the admin socket answers, or None when no router answers there."""
-    connection = _UnixConnection(path, timeout)
+    connection = UnixConnection(path, timeout)
     try:
         connection.request(method, target)
         answer = connection.getresponse()
@@ -64,12 +54,13 @@ def is_up(path):
     return True
 
 
-def report_router(data_dir, fleet, settings):
-    """{version: the installed build or None, setup, settings, registry, status}.
+def report_router(data_dir, fleet, settings, manager):
+    """{version: the installed build or None, setup, settings, admin_socket, registry, status}.
 
-    ``setup``: the digest that the role `router` noted when it had finished; ``settings``: as the inventory has them now.
+    ``setup``: the digest that the role `router` noted when it had finished, None when its service does not run; ``settings``: as the inventory has
+    them now.
     """
-    files = RouterFiles(data_dir, fleet)
+    files = RouterFiles(data_dir, fleet, manager.admin_socket(fleet))
     build = os.path.basename(os.readlink(files.directory + "/current")) if os.path.islink(files.directory + "/current") else None
     try:
         registry = read_json(files.registry)
@@ -77,8 +68,9 @@ def report_router(data_dir, fleet, settings):
         registry = None
     return {
         "version": build,
-        "setup": (read_text(files.directory + "/setup") or "").strip() or None,
+        "setup": (read_text(files.directory + "/setup") or "").strip() or None if manager.runs_router(fleet) else None,
         "settings": settings,
+        "admin_socket": files.admin_socket,
         "registry": registry,
         "status": ask(files.admin_socket, "GET", "/status"),
     }

@@ -4,7 +4,7 @@
 """Starts the engine of one instance: `launcher.py RECORD`. Waits out the backoff, takes the start locks, then becomes the engine.
 
 The process id stays: what the service manager started is the engine. `launcher.py --exited RECORD` notes how it ended (systemd's ExecStopPost).
-Exit 78 means that trying again cannot help. The files backoff.py and health.py lie beside this one.
+Exit 78 means that trying again cannot help, 75 that it may. The other files that it needs lie beside this one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import os
 import sys
 import time
 
+import alone
 import backoff
+import devices
 import health
 
 CANNOT_HELP = 78
+NOT_NOW = 75
 HEALTH_INTERVAL = 0.25
 HEALTH_TIMEOUT = 5
 
@@ -32,6 +35,7 @@ class Instance:
         self.data_dir = os.path.dirname(os.path.dirname(os.path.abspath(path)))
         stem = os.path.basename(path)
         self.state_path = os.path.join(self.data_dir, "state", stem)
+        self.run_path = os.path.splitext(self.state_path)[0] + ".run"
         self.secrets_path = os.path.join(self.data_dir, "secrets", stem)
         self.credential_path = os.path.join(
             self.data_dir, "credentials", "%s.%s.key" % (self.record["fleet"], self.record["deployment"])
@@ -70,6 +74,11 @@ def refuse(text):
     sys.exit(CANNOT_HELP)
 
 
+def postpone(text):
+    say("cannot be started: %s; it is tried again" % text)
+    sys.exit(NOT_NOW)
+
+
 def boot_id():
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
@@ -106,9 +115,6 @@ def check_requirements(instance):
     for path in instance.spec["requires"]["files"]:
         if not os.access(path, os.R_OK):
             refuse("%s is not there or cannot be read by this user" % path)
-    vendor = instance.spec["devices"]["vendor"]
-    if vendor not in (None, "declared"):
-        refuse("there is no way to hand GPUs of vendor %s to an engine" % vendor)
 
 
 def environment(instance):
@@ -126,7 +132,18 @@ def environment(instance):
                 found[spec["credential_env"]] = file.read().strip()
         except OSError as error:
             refuse("%s cannot be read (%s); deploy again" % (instance.credential_path, error.strerror))
+    # Last, so that nothing above can give an engine GPUs of others.
+    found.update(device_environment(spec["devices"]["vendor"], spec["devices"]["uuids"]))
     return found
+
+
+def device_environment(vendor, uuids):
+    try:
+        return devices.environment(vendor, uuids)
+    except devices.Unknown as unknown:
+        refuse(str(unknown))
+    except devices.NotNow as reason:
+        postpone(str(reason))
 
 
 def take_start_locks(instance):
@@ -174,8 +191,16 @@ def runs(pid):
         return False
 
 
+def end_earlier_start(instance):
+    """What an earlier start left must not hold the port, or memory while this one waits."""
+    left = alone.take_over(instance.run_path, instance.spec["stop_timeout"])
+    if left:
+        postpone(left)
+
+
 def start(path):
     instance = Instance(path)
+    end_earlier_start(instance)
     state = begin(instance)
     locks = take_start_locks(instance)
     state.update(started=time.monotonic(), started_at=time.time(), next_try=None)
@@ -193,14 +218,18 @@ def start(path):
 
 
 def note_exit(path):
-    """``EXIT_CODE`` is exited, killed or dumped, ``EXIT_STATUS`` the code or the signal's name (systemd.exec(5))."""
+    """``EXIT_CODE`` is exited, killed or dumped, ``EXIT_STATUS`` the code or the signal's name (systemd.exec(5)).
+
+    ``SERVICE_RESULT`` says what these do not: the kernel killed another process of the engine for its memory, and systemd stopped the rest.
+    """
     if not os.path.exists(path):
         return
     instance = Instance(path)
     state = instance.state()
     if state is not None:
         code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
-        instance.save(dict(state, last_exit="%s %s" % (code, status), healthy_pid=None))
+        result = ", oom-kill" if os.environ.get("SERVICE_RESULT") == "oom-kill" else ""
+        instance.save(dict(state, last_exit="%s %s%s" % (code, status, result), healthy_pid=None))
 
 
 if __name__ == "__main__":

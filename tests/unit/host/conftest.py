@@ -33,7 +33,7 @@ def make_record(instance="qwen3-0", port=41000, **differences):
             "secret_env": [],
             "credential_env": None,
             "health": {"path": "/health", "deadline": 5, "authenticated": False},
-            "log_patterns": [],
+            "log_patterns": "engine",
             "stop_timeout": 60,
             "restart": {"on_error": True, "first_delay": 10, "max_delay": 300, "reset_after": 60, "fatal_exit_codes": [78]},
             "devices": {"vendor": None, "uuids": []},

@@ -8,7 +8,7 @@ import time
 import pytest
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.instances.converge import Converger
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.instances.steps import steps
-from ansible_collections.modelfleet.serving.plugins.module_utils.host.instances.wait import wait_for_health
+from ansible_collections.modelfleet.serving.plugins.module_utils.host.instances.wait import Logs, wait_for_health
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.records.store import Store
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.states import ServiceStatus
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.systemd import Systemd
@@ -33,7 +33,7 @@ def in_place(store, manager, record, secrets=None):
     store.write_record(record)
     store.write_secrets(record["fleet"], record["instance"], secrets or {})
     store.write_credential(record["fleet"], record["deployment"], KEY)
-    manager.write_drop_in(record)
+    manager.write_settings(record)
 
 
 def plan(store, manager, record, state="active", restart=(), secrets=None, key=KEY):
@@ -78,7 +78,7 @@ def test_secrets_keys_and_lost_files_restart_it(store, manager, record):
     assert plan(store, manager, record(), secrets={"A": "1"}) == (False, False)
     assert plan(store, manager, record(), secrets={"A": "2"}) == (True, True)
     assert plan(store, manager, record(), secrets={"A": "1"}, key="other") == (True, True)
-    manager.remove_drop_in("prod", "qwen3-0")
+    manager.remove_settings("prod", "qwen3-0")
     assert plan(store, manager, record(), secrets={"A": "1"}) == (True, True)
 
 
@@ -121,7 +121,8 @@ def converger(tmp_path, store):
     def make(**options):
         manager = Recorder(str(tmp_path / "units"), store)
         manager.conditions = options.pop("conditions", {})
-        known = {"fleet": "prod", "present": [], "restart": [], "absent": [], "secrets": {}, "credentials": {"qwen3": KEY}, "log_dir": str(tmp_path)}
+        known = {"fleet": "prod", "present": [], "restart": [], "absent": [], "secrets": {}, "credentials": {"qwen3": KEY}, "log_dir": str(tmp_path),
+                 "log_patterns": {}}  # fmt: skip
         return Converger(dict(known, **options), store, manager)
 
     return make
@@ -179,14 +180,14 @@ def test_what_could_not_be_written_leaves_nothing_behind(tmp_path, store, conver
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [] and work.manager.calls == []
 
 
-def waited(store, manager, tmp_path, record, condition, launch, log=""):
+def waited(store, manager, tmp_path, record, condition, launch, log="", patterns=()):
     if launch is not None:
         with open(store.state_path("prod", "qwen3-0"), "w") as file:
             json.dump(launch, file)
     (tmp_path / "prod.qwen3-0.log").write_text(log)
     manager.status = lambda stems: {stem: condition for stem in stems}
     step = steps(store, manager, {}, [record], [], {}, {"qwen3": KEY})[0]
-    return wait_for_health([step], store, manager, str(tmp_path))["qwen3-0"]
+    return wait_for_health([step], store, manager, Logs(str(tmp_path), {"engine": patterns, "other": [{"pattern": "", "cause": "never"}]}))["qwen3-0"]
 
 
 @pytest.mark.parametrize(
@@ -201,9 +202,23 @@ def waited(store, manager, tmp_path, record, condition, launch, log=""):
 def test_a_failure_is_seen_at_once(store, manager, tmp_path, record, condition, launch, summary):
     log = "modelfleet: starting qwen3-0 generation 3 pid 5\nloading\nout of memory\n"
     patterns = [{"pattern": "out of memory", "cause": "give it less context"}]
-    outcome = waited(store, manager, tmp_path, record(spec={"log_patterns": patterns}), condition, launch, log)
-    assert outcome["failure"] == {"summary": summary, "cause": "give it less context", "log": log.splitlines()}
+    outcome = waited(store, manager, tmp_path, record(), condition, launch, log, patterns)
+    assert outcome["failure"] == {"summary": summary, "cause": "give it less context", "line": "out of memory", "log": log.splitlines()}
     assert not outcome["healthy"] and outcome["seconds"] < 1
+
+
+@pytest.mark.parametrize(
+    "last_exit, says",
+    [
+        ("killed KILL", "signal 9 (SIGKILL), probably by the kernel"), ("killed TERM, oom-kill", "ran out of memory"),
+        ("dumped ILL", "instruction that this CPU does not have"), ("exited 1", None),
+    ],  # fmt: skip
+)
+def test_an_end_that_leaves_nothing_in_the_log(store, manager, tmp_path, record, last_exit, says):
+    log = "modelfleet: starting qwen3-0 generation 3 pid 5\nloading\n"
+    outcome = waited(store, manager, tmp_path, record(), ServiceStatus("waiting"), {"last_exit": last_exit, "restarts": 2}, log)
+    cause = outcome["failure"]["cause"]
+    assert (says in cause if says else cause is None) and outcome["failure"]["line"] is None
 
 
 def test_the_deadline_counts_from_the_start_of_the_engine(store, manager, tmp_path, record):

@@ -54,16 +54,17 @@ class Instance:
         said = process.communicate(timeout=20)[0]
         return process.returncode, said
 
-    def exited(self, code, status):
-        subprocess.run(self.words + ["--exited", str(self.path)], check=True, env=dict(os.environ, EXIT_CODE=code, EXIT_STATUS=status))
+    def exited(self, code, status, **more):
+        subprocess.run(self.words + ["--exited", str(self.path)], check=True, env=dict(os.environ, EXIT_CODE=code, EXIT_STATUS=status, **more))
 
 
 @pytest.fixture
 def instance(tmp_path, record):
     (tmp_path / "launcher").mkdir()
     shutil.copy(os.path.join(ROOT, "roles", "host", "files", "launcher.py"), tmp_path / "launcher")
-    for name in ("backoff.py", "health.py"):
-        shutil.copy(os.path.join(LAUNCH, name), tmp_path / "launcher")
+    for name in os.listdir(LAUNCH):
+        if name.endswith(".py"):
+            shutil.copy(os.path.join(LAUNCH, name), tmp_path / "launcher")
     return lambda *arguments, **differences: Instance(tmp_path, record(*arguments, **differences))
 
 
@@ -179,6 +180,8 @@ def test_the_end_is_noted(instance):
     made.run()
     made.exited("killed", "KILL")
     assert made.state()["last_exit"] == "killed KILL" and made.state()["healthy_pid"] is None
+    made.exited("exited", "0", SERVICE_RESULT="oom-kill")
+    assert made.state()["last_exit"] == "exited 0, oom-kill"
     made.path.unlink()
     made.exited("exited", "0")
 

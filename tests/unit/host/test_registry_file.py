@@ -19,9 +19,7 @@ def document(generation=3, revision=1):
 
 @pytest.fixture
 def files(tmp_path):
-    found = RouterFiles(str(tmp_path), "prod")
-    found.admin_socket = str(tmp_path / "admin.sock")
-    return found
+    return RouterFiles(str(tmp_path), "prod", str(tmp_path / "admin.sock"))
 
 
 @pytest.mark.parametrize("known, refused", [(None, False), ((3, 1), False), ((3, 0), False), ((2, 9), False), ((3, 2), True), ((4, 0), True)])

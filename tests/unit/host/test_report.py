@@ -13,14 +13,15 @@ from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.s
 
 CONTRACT = {
     "name", "address", "config", "python", "python_version", "system", "memory", "disk", "ports", "gpus", "backends", "instances", "problems",
-    "fence", "fleet", "lease", "router",
+    "remarks", "fence", "fleet", "lease", "router",
 }  # fmt: skip
 
 
 def options(tmp_path, **differences):
     config = {"data_dir": str(tmp_path), "cache_dir": str(tmp_path / "models"), "log_dir": "/var/log/none", "user": "nobody-of-that-name",
-              "port_range": [41000, 41999]}  # fmt: skip
-    return dict({"fleet": "prod", "name": "h1", "address": "10.0.0.1", "gpus": [], "router": False, "router_settings": {}, "config": config}, **differences)
+              "run_dir": "", "port_range": [41000, 41999]}  # fmt: skip
+    known = {"fleet": "prod", "service_manager": "auto", "name": "h1", "address": "10.0.0.1", "gpus": [], "router": False, "router_settings": {}}
+    return dict(known, config=config, **differences)
 
 
 def nothing(argv):
@@ -69,8 +70,15 @@ def test_backends_are_listed_when_complete(tmp_path):
 
 
 class Manager:
-    def __init__(self, statuses):
+    def __init__(self, statuses=None, router=True):
         self.statuses = statuses
+        self.router = router
+
+    def admin_socket(self, fleet):
+        return "/none/%s.sock" % fleet
+
+    def runs_router(self, fleet):
+        return self.router
 
     def status(self, stems):
         return {stem: self.statuses[stem[1]] for stem in stems if stem[1] in self.statuses}
@@ -164,7 +172,14 @@ def test_what_is_known_of_a_router_that_is_down(tmp_path):
     os.symlink("0.1.0-aa", folder / "current")
     (folder / "registry.json").write_text('{"generation": 2}')
     (folder / "setup").write_text("sha256:s\n")
-    assert router.report_router(str(tmp_path), "prod", {"listen": "x"}) == {
-        "version": "0.1.0-aa", "setup": "sha256:s", "settings": {"listen": "x"}, "registry": {"generation": 2}, "status": None,
+    assert router.report_router(str(tmp_path), "prod", {"listen": "x"}, Manager()) == {
+        "version": "0.1.0-aa", "setup": "sha256:s", "settings": {"listen": "x"}, "admin_socket": "/none/prod.sock", "registry": {"generation": 2},
+        "status": None,
     }  # fmt: skip
-    assert router.report_router(str(tmp_path), "none", {})["version"] is None
+    assert router.report_router(str(tmp_path), "none", {}, Manager())["version"] is None
+
+
+def test_a_router_whose_service_does_not_run_is_set_up_again(tmp_path):
+    (tmp_path / "router" / "prod").mkdir(parents=True)
+    (tmp_path / "router" / "prod" / "setup").write_text("sha256:s\n")
+    assert router.report_router(str(tmp_path), "prod", {}, Manager(router=False))["setup"] is None

@@ -83,7 +83,7 @@ def test_foreign_memory_is_never_below_nothing(proc):
 
 
 def test_this_machine():
-    seen = machine.describe(lambda argv: (0, "systemd 257 (257.9-1~deb13u1)\n+PAM", ""))
+    seen = machine.describe()
     assert seen["cpus"] >= 1 and len(seen["boot_id"]) == 36 and seen["os"] and seen["arch"] == os.uname().machine
     assert machine.free_bytes("/none/such/folder") > 0
 
@@ -179,8 +179,13 @@ def test_a_huge_log_is_read_from_its_end(tmp_path):
 
 
 def test_a_likely_cause():
-    patterns = [{"pattern": "cannot open (\\S+)", "cause": "install it"}, {"pattern": "memory", "cause": "needs more memory"}]
-    assert logs.likely_cause(["x", "out of memory"], patterns) == "needs more memory"
-    assert logs.likely_cause(["out of memory", "cannot open lib.so"], patterns) == "install it"
-    assert logs.likely_cause(["fine"], patterns) is None
-    assert logs.likely_cause(["out of memory", logs.REFUSAL + "/m.gguf is not there"], patterns) == "/m.gguf is not there."
+    patterns = [{"pattern": "cannot open (?P<file>\\S+)", "cause": "install {file}"}, {"pattern": "memory", "cause": "needs more memory"}]
+    assert logs.likely_cause(["x", "  out of memory"], patterns) == ("needs more memory", "out of memory")
+    assert logs.likely_cause(["out of memory", "cannot open lib.so"], patterns) == ("install lib.so", "cannot open lib.so")
+    assert logs.likely_cause(["fine"], patterns) == (None, None)
+    assert logs.likely_cause(["out of memory", logs.REFUSAL + "/m.gguf is not there"], patterns) == ("/m.gguf is not there.", None)
+
+
+def test_long_lines_are_cut_where_people_read_them():
+    _cause, line = logs.likely_cause(["memory: " + "x" * 9000], [{"pattern": "memory", "cause": "needs more"}])
+    assert len(line) < 410 and line.startswith("memory: xxx") and line.endswith("x ...")

@@ -71,21 +71,21 @@ def test_systemd_waits_longer_than_the_engine_may_take(record):
 
 def test_a_drop_in_is_compared_written_and_removed(tmp_path, record):
     manager = Systemd(None, str(tmp_path))
-    assert manager.drop_in_differs(record())
-    manager.write_drop_in(record())
-    assert not manager.drop_in_differs(record())
-    assert manager.drop_in_differs(record(spec={"stop_timeout": 5}))
-    manager.remove_drop_in("prod", "qwen3-0")
+    assert manager.settings_differ(record())
+    manager.write_settings(record())
+    assert not manager.settings_differ(record())
+    assert manager.settings_differ(record(spec={"stop_timeout": 5}))
+    manager.remove_settings("prod", "qwen3-0")
     assert list(tmp_path.iterdir()) == []
-    manager.remove_drop_in("prod", "qwen3-0")
+    manager.remove_settings("prod", "qwen3-0")
 
 
 def test_a_drop_in_of_the_administrator_stays(tmp_path, record):
     manager = Systemd(None, str(tmp_path))
-    manager.write_drop_in(record())
+    manager.write_settings(record())
     own = tmp_path / "modelfleet@prod.qwen3-0.service.d" / "override.conf"
     own.write_text("[Service]\nNice=5\n")
-    manager.remove_drop_in("prod", "qwen3-0")
+    manager.remove_settings("prod", "qwen3-0")
     assert own.read_text().endswith("Nice=5\n") and not (own.parent / "instance.conf").exists()
 
 

@@ -9,7 +9,7 @@ from ..report import live_instances
 from ..system import ports
 from ..system.files import Trouble, remove
 from .steps import steps
-from .wait import failure_of, wait_for_health
+from .wait import Logs, failure_of, wait_for_health
 
 
 class Converger:
@@ -20,6 +20,7 @@ class Converger:
         self.store = store
         self.manager = manager
         self.fleet = options["fleet"]
+        self.logs = Logs(options["log_dir"], options["log_patterns"])
         live = live_instances(store, [record for record in store.records() if record["fleet"] == self.fleet], manager)
         self.here = {instance["record"]["instance"]: instance for instance in live}
         states = {name: instance["state"] for name, instance in self.here.items()}
@@ -66,7 +67,7 @@ class Converger:
             said = self.manager.start([step.stem for step in starting])
             if said:
                 raise Trouble("The service manager refused to start %s: %s" % (", ".join(step.id for step in starting), said))
-            outcomes.update(wait_for_health(starting, self.store, self.manager, self.options["log_dir"]))
+            outcomes.update(wait_for_health(starting, self.store, self.manager, self.logs))
         return outcomes
 
     def _stop(self, stems):
@@ -82,7 +83,7 @@ class Converger:
             self._remove_files(name)
 
     def _remove_files(self, name):
-        self.manager.remove_drop_in(self.fleet, name)
+        self.manager.remove_settings(self.fleet, name)
         self.store.remove_instance(self.fleet, name)
 
     def _prepare(self, step):
@@ -92,16 +93,16 @@ class Converger:
         if holder:
             summary = "cannot be started: port %d is taken by %s." % (record["port"], holder)
             cause = "stop that process, or run again, since the next plan takes a free port."
-            return {"summary": summary, "cause": cause, "log": []}
+            return {"summary": summary, "cause": cause, "line": None, "log": []}
         try:
             self.store.write_secrets(self.fleet, step.id, self.options["secrets"].get(record["deployment"], {}))
             self.store.write_credential(self.fleet, record["deployment"], self.options["credentials"][record["deployment"]])
-            self.manager.write_drop_in(record)
+            self.manager.write_settings(record)
             self.store.stage_record(record)
         except Trouble as trouble:
             if not step.running:
                 self._remove_files(step.id)
-            return failure_of(step, "cannot be started.", self.options["log_dir"], str(trouble))
+            return failure_of(step, "cannot be started.", self.logs, str(trouble))
         return None
 
     def _forget_credentials(self):

@@ -38,7 +38,7 @@ def steps(store, manager, states, present, restart, secrets, credentials):
             or _seen_by_engine(known) != _seen_by_engine(record)
             or store.secrets_differ(record["fleet"], record["instance"], secrets.get(record["deployment"], {}))
             or store.credential_differs(record["fleet"], record["deployment"], credentials[record["deployment"]])
-            or manager.drop_in_differs(record)
+            or manager.settings_differ(record)
         )
         start = changed or record["instance"] in restart or state not in (ACTIVE, STARTING)
         found.append(Step(record, start, changed or known != record, state is not None))

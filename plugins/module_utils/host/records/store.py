@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 
 from ...common.canonical import canonical_json, digest
 from ...common.names import file_stem
 from ..system.files import Trouble, make_directory, read_json, read_text, remove, write_atomic
+from ..system.owner import ids_of
 
 STAGED = ".next"
 
@@ -64,10 +64,9 @@ class Store:
 
     def stage_record(self, record):
         """Writes the record beside its place: nothing can go wrong any more when it takes effect, and until then the old one tells the truth."""
-        uid, gid = self._owner()
         make_directory(self.path("records"))
         path = self.record_path(record["fleet"], record["instance"]) + STAGED
-        write_atomic(path, canonical_json(record) + "\n", 0o640, 0, gid)
+        write_atomic(path, canonical_json(record) + "\n", 0o640, gid=ids_of(self.user)[1])
 
     def commit_record(self, fleet, instance):
         """Puts the staged record in its place."""
@@ -92,15 +91,15 @@ class Store:
 
     def remove_instance(self, fleet, instance):
         """Removes everything of an instance but its log."""
-        record = self.record_path(fleet, instance)
-        for path in (record, record + STAGED, self.state_path(fleet, instance), self.secrets_path(fleet, instance)):
+        record, run = self.record_path(fleet, instance), self.path("state", file_stem(fleet, instance) + ".run")
+        for path in (record, record + STAGED, self.state_path(fleet, instance), run, self.secrets_path(fleet, instance)):
             remove(path)
 
     def remove_credential(self, fleet, deployment):
         remove(self.credential_path(fleet, deployment))
 
     def _write_private(self, path, text):
-        uid, gid = self._owner()
+        uid, gid = ids_of(self.user)
         make_directory(os.path.dirname(path), 0o700, uid, gid)
         write_atomic(path, text, 0o600, uid, gid)
 
@@ -109,11 +108,3 @@ class Store:
             return sorted(name for name in os.listdir(self.path("records")) if name.endswith(".json"))
         except FileNotFoundError:
             return []
-
-    def _owner(self):
-        """uid and gid of the service user; our own where there is none, as in tests."""
-        try:
-            entry = pwd.getpwnam(self.user)
-        except KeyError:
-            return -1, -1
-        return entry.pw_uid, entry.pw_gid

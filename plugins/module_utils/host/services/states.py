@@ -20,6 +20,10 @@ class ServiceStatus:
         self.pid = pid
         self.detail = detail
 
+    def last_exit(self, launch):
+        """How the service ended the last time, such as ``exited 1`` or ``killed KILL``, or None. ``launch``: the launcher's state file or {}."""
+        return launch.get("last_exit")
+
 
 def instance_state(status, launch, now):
     """The state of an instance. ``launch``: the launcher's state file or None; ``now``: epoch seconds."""

@@ -1,7 +1,7 @@
 # Copyright: modelfleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd: instances are units of the template modelfleet@.service, with one drop-in each."""
+"""systemd: instances are units of the template modelfleet@.service; the settings of each are a drop-in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import os
 
 from ...common.names import unit_name
 from ..system.files import make_directory, read_text, remove, write_atomic
+from ..system.owner import is_root
 from .states import ServiceStatus
 
-NAME = "systemd"
 UNIT_DIR = "/etc/systemd/system"
 SHOWN = "Id,ActiveState,SubState,MainPID,Result"
 GRACE = 10
@@ -26,6 +26,25 @@ class Systemd:
         self.run = run
         self.unit_dir = unit_dir
 
+    @classmethod
+    def of_host(cls, run, _options):
+        return cls(run)
+
+    @staticmethod
+    def obstacle(_options):
+        """Why systemd cannot be used here, or None (sd_booted(3) says how to find it)."""
+        if not os.path.isdir("/run/systemd/system"):
+            return "systemd does not run this host"
+        if not is_root():
+            return "systemd needs root: set modelfleet_become to true, or modelfleet_service_manager to supervisord"
+        return None
+
+    def version(self):
+        """As text, or None."""
+        code, out, _err = self.run(["systemctl", "--version"])
+        words = out.split()
+        return words[1] if code == 0 and len(words) > 1 else None
+
     def status(self, stems):
         """{(fleet, instance): ServiceStatus} in one call."""
         if not stems:
@@ -34,19 +53,19 @@ class Systemd:
         _code, out, _err = self.run(["systemctl", "show", "--property=" + SHOWN] + sorted(units))
         return {units[unit]: status for unit, status in parse_show(out).items() if unit in units}
 
-    def drop_in_path(self, fleet, instance):
+    def settings_path(self, fleet, instance):
         return os.path.join(self.unit_dir, unit_name(fleet, instance) + ".d", "instance.conf")
 
-    def drop_in_differs(self, record):
-        return read_text(self.drop_in_path(record["fleet"], record["instance"])) != drop_in_text(record)
+    def settings_differ(self, record):
+        return read_text(self.settings_path(record["fleet"], record["instance"])) != drop_in_text(record)
 
-    def write_drop_in(self, record):
-        path = self.drop_in_path(record["fleet"], record["instance"])
+    def write_settings(self, record):
+        path = self.settings_path(record["fleet"], record["instance"])
         make_directory(os.path.dirname(path))
         write_atomic(path, drop_in_text(record), 0o644)
 
-    def remove_drop_in(self, fleet, instance):
-        path = self.drop_in_path(fleet, instance)
+    def remove_settings(self, fleet, instance):
+        path = self.settings_path(fleet, instance)
         remove(path)
         with contextlib.suppress(OSError):   # drop-ins of the administrator stay
             os.rmdir(os.path.dirname(path))
@@ -71,6 +90,15 @@ class Systemd:
 
     def disable(self, stems):
         self.run(["systemctl", "disable", "--quiet"] + [unit_name(*stem) for stem in stems])
+
+    def admin_socket(self, fleet):
+        """Where the router of a fleet is asked; its unit makes the directory."""
+        return "/run/modelfleet-router/%s/admin.sock" % fleet
+
+    def runs_router(self, fleet):
+        """Whether the router of a fleet runs, or is about to."""
+        _code, out, _err = self.run(["systemctl", "show", "--property=" + SHOWN, "modelfleet-router@%s.service" % fleet])
+        return any(status.condition in ("running", "waiting") for status in parse_show(out).values())
 
 
 def drop_in_text(record):

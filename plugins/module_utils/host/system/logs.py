@@ -9,7 +9,10 @@ import re
 
 START = "modelfleet: starting "
 REFUSAL = "modelfleet: cannot be started: "
-TAIL_BYTES = 64 * 1024
+TAIL_BYTES = 1024 * 1024
+"""The root cause is often far above the end: every process of an engine writes its own traceback after it, tens of KiB with several GPUs."""
+SHOWN_CHARACTERS = 400
+"""Of a line. Some are whole configurations or lists of everything that is supported."""
 
 
 def last_start(path, limit=TAIL_BYTES):
@@ -26,12 +29,36 @@ def last_start(path, limit=TAIL_BYTES):
 
 
 def likely_cause(lines, patterns):
-    """What the launcher itself said is wrong, else what to do by the first of ``patterns`` ({pattern, cause}) that a line matches, or None."""
+    """``(cause, line)``: what to do, and the line of the log that says so; ``(None, None)`` where nothing is recognised.
+
+    What the launcher itself said is wrong comes first (there is no line then: the cause is it), else the first of ``patterns`` ({pattern, cause}) that
+    a line matches. ``{name}`` in a cause stands for the pattern's group of that name. Of several lines the last counts: a traceback shows the
+    statement that makes a message, with its names instead of its values, before the message itself.
+    """
     for line in lines:
         if line.startswith(REFUSAL):
-            return line[len(REFUSAL):] + "."
+            return line[len(REFUSAL):] + ".", None
     text = "\n".join(lines)
     for known in patterns:
-        if re.search(known["pattern"], text):
-            return known["cause"]
-    return None
+        matches = list(re.finditer(known["pattern"], text))
+        if matches:
+            return _filled(known["cause"], matches[-1]), shown(_line_of(text, matches[-1]).strip())
+    return None, None
+
+
+def shown(line):
+    """The line as people are shown it: not longer than SHOWN_CHARACTERS."""
+    line = line.rstrip()
+    return line if len(line) <= SHOWN_CHARACTERS else line[:SHOWN_CHARACTERS] + " ..."
+
+
+def _filled(cause, match):
+    for name, found in match.groupdict().items():
+        cause = cause.replace("{%s}" % name, found or "")
+    return cause
+
+
+def _line_of(text, match):
+    """The line in which the match begins."""
+    end = text.find("\n", match.start())
+    return text[text.rfind("\n", 0, match.start()) + 1:end if end >= 0 else len(text)]
