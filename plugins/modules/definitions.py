@@ -22,6 +22,8 @@ description:
 requirements:
   - pydantic >= 2
   - PyYAML
+extends_documentation_fragment:
+  - modelfleet.serving.reads
 options:
   directory:
     description:
@@ -46,13 +48,6 @@ options:
     description: Whether the directory may be missing or empty, for a run that removes everything on purpose.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and reads the same.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
 seealso:
   - module: modelfleet.serving.model_info
 """

@@ -14,6 +14,11 @@ description:
   - A lease that another run holds is data in the result (RV(refused)).
 author:
   - modelfleet contributors (@modelfleet)
+extends_documentation_fragment:
+  - modelfleet.serving.fleet
+  - modelfleet.serving.run
+  - modelfleet.serving.host
+  - modelfleet.serving.host.name
 options:
   state:
     description:
@@ -23,18 +28,6 @@ options:
     type: str
     choices: [leased, written, released]
     required: true
-  fleet:
-    description: The fleet.
-    type: str
-    required: true
-  host:
-    description: The inventory name of this host.
-    type: str
-    required: true
-  run:
-    description: The run that changes the fleet.
-    type: str
-    required: true
   holder:
     description: Who runs it and where, for the message that others read.
     type: str
@@ -43,14 +36,6 @@ options:
     description: A C(fleet.json) as the plan has it. Merged entry by entry; the higher generation counts.
     type: dict
     default: {}
-  data_dir:
-    description: Where modelfleet keeps everything on a host.
-    type: path
-    default: /var/lib/modelfleet
-  lease_ttl:
-    description: Seconds after which the lease ends unless it is renewed.
-    type: int
-    default: 120
   break_lease:
     description: The run whose lease is taken over although it has not ended.
     type: str

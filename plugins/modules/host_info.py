@@ -11,15 +11,20 @@ short_description: See what a host has, what runs on it, and what it knows of th
 version_added: "0.1.0"
 description:
   - One look at a host for a plan or a status. Memory, disks, GPUs, ports, service manager, installed backends, the records of
-    all instances with their live state, C(fleet.json), the lease, and the router where there is one.
-  - A host without GPUs is a CPU host. Trouble that can be told is in RV(ignore:host.problems).
+    all instances of all fleets with their live state, C(fleet.json), the lease, and the router where there is one.
+  - NVIDIA GPUs are found through the Python module C(pynvml) where the host has it, else through C(nvidia-smi).
+    A host without GPUs is a CPU host.
+  - Trouble that can be told is in RV(ignore:host.problems), and nothing new is placed on the host until it is gone. What is wrong
+    with a single GPU is in its C(problem), and only that GPU is left out. Nothing is repaired.
 author:
   - modelfleet contributors (@modelfleet)
+extends_documentation_fragment:
+  - modelfleet.serving.fleet
+  - modelfleet.serving.host
+  - modelfleet.serving.host.engines
+  - modelfleet.serving.host.services
+  - modelfleet.serving.reads
 options:
-  fleet:
-    description: The fleet. Records of other fleets on the host are listed too.
-    type: str
-    required: true
   name:
     description: The inventory name of the host.
     type: str
@@ -33,7 +38,7 @@ options:
     type: dict
     default: {}
   gpus:
-    description: GPUs that the inventory declares, each with C(memory), a size, and optionally C(name).
+    description: GPUs that the inventory declares, each with C(memory), a size, and optionally C(name). Those that are found are reported besides.
     type: list
     elements: dict
     default: []
@@ -53,22 +58,10 @@ options:
     description: Whether nothing new is placed here.
     type: bool
     default: false
-  data_dir:
-    description: Where modelfleet keeps everything on a host.
-    type: path
-    default: /var/lib/modelfleet
   cache_dir:
     description: Where model files are kept.
     type: path
     default: /var/lib/modelfleet/models
-  log_dir:
-    description: Where the logs of engines are.
-    type: path
-    default: /var/log/modelfleet
-  user:
-    description: The system user that runs engines.
-    type: str
-    default: modelfleet
   wheel_dir:
     description: A folder of wheels on the host, for hosts without an index.
     type: str
@@ -81,13 +74,22 @@ options:
     description: The settings that the router shall have, as the inventory says. Returned as they are.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
+    suboptions:
+      listen:
+        description: Address and port of the endpoint.
+        type: str
+      processes:
+        description: How many processes share the port.
+        type: int
+      metrics_listen:
+        description: Address and port of the metrics.
+        type: str
+      drain_timeout:
+        description: Seconds that a stopping router gives the requests in flight.
+        type: int
+      user:
+        description: The system user that runs it.
+        type: str
 seealso:
   - module: modelfleet.serving.placement
   - module: modelfleet.serving.status
@@ -112,7 +114,21 @@ host:
   sample:
     name: gpu01
     memory: {ram_total: 67430432768, ram_available: 64021651456, ram_foreign: 2147483648}
-    gpus: []
+    gpus:
+      - uuid: GPU-8f6c1c26-6d2e-4a53-9f0e-2b7f0c9d1e11
+        index: 0
+        vendor: nvidia
+        name: NVIDIA H100 80GB HBM3
+        memory_total: 85520809984
+        memory_used: 13476298752
+        memory_foreign: 13476298752
+        compute_capability: "9.0"
+        driver_version: 560.35.03
+        cuda_version: "12.6"
+        mig: false
+        problem: null
+    problems: []
+    remarks: []
 """
 
 import platform
@@ -122,7 +138,9 @@ import sys
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.modelfleet.serving.plugins.module_utils.common.sizes import parse_size
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.report import report
+from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.table import CHOICES
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.system.files import Trouble
+from ansible_collections.modelfleet.serving.plugins.module_utils.host.system.owner import service_user
 
 
 def parse_port_range(text):
@@ -156,16 +174,25 @@ def main():
             cache_dir=dict(type="path", default="/var/lib/modelfleet/models"),
             log_dir=dict(type="path", default="/var/log/modelfleet"),
             user=dict(type="str", default="modelfleet"),
+            service_manager=dict(type="str", choices=CHOICES, default="auto"),
+            run_dir=dict(type="path", default=""),
             wheel_dir=dict(type="str", default=""),
             router=dict(type="bool", default=False),
-            router_settings=dict(type="dict", default={}),
+            router_settings=dict(type="dict", default={}, options=dict(
+                listen=dict(type="str"),
+                processes=dict(type="int"),             # a survey gives "2", and the digest of the settings must not differ
+                metrics_listen=dict(type="str"),
+                drain_timeout=dict(type="int"),
+                user=dict(type="str"),
+            )),
         ),
         supports_check_mode=True,
     )
     options = dict(module.params)
     try:
         options["config"] = dict(
-            {name: options[name] for name in ("labels", "maintenance", "data_dir", "cache_dir", "log_dir", "user", "wheel_dir")},
+            {name: options[name] for name in ("labels", "maintenance", "data_dir", "cache_dir", "log_dir", "run_dir", "wheel_dir")},
+            user=service_user(options["user"]),
             reserved_ram=size(options, "reserved_ram"),
             reserved_gpu=size(options, "reserved_gpu"),
             port_range=parse_port_range(options["port_range"]),

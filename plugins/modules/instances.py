@@ -16,19 +16,15 @@ description:
   - Refused without any change when somebody else changed the host since the plan was made, or when the run does not hold the lease any more.
 author:
   - modelfleet contributors (@modelfleet)
+extends_documentation_fragment:
+  - modelfleet.serving.fleet
+  - modelfleet.serving.run
+  - modelfleet.serving.run.credentials
+  - modelfleet.serving.host
+  - modelfleet.serving.host.name
+  - modelfleet.serving.host.engines
+  - modelfleet.serving.host.services
 options:
-  fleet:
-    description: The fleet.
-    type: str
-    required: true
-  host:
-    description: The inventory name of this host.
-    type: str
-    required: true
-  run:
-    description: The run that changes the fleet. It must hold the lease of this host.
-    type: str
-    required: true
   fence:
     description: The fence that M(modelfleet.serving.host_info) reported when the plan was made.
     type: dict
@@ -48,30 +44,16 @@ options:
     type: list
     elements: str
     default: []
-  credentials:
-    description: The key that the engines of a deployment demand, by deployment.
+  log_patterns:
+    description:
+      - What is known of lines in the logs of engines, from the plan. Each name has a list of C(pattern) and C(cause); the spec of a record
+        says which name is its own.
     type: dict
     default: {}
   secrets:
     description: Environment variables with secret values, by deployment.
     type: dict
     default: {}
-  data_dir:
-    description: Where modelfleet keeps everything on a host.
-    type: path
-    default: /var/lib/modelfleet
-  log_dir:
-    description: Where the logs of engines are.
-    type: path
-    default: /var/log/modelfleet
-  user:
-    description: The system user that runs engines.
-    type: str
-    default: modelfleet
-  lease_ttl:
-    description: Seconds for which the lease is renewed, again and again while the module works.
-    type: int
-    default: 120
 attributes:
   check_mode:
     description: Says what would be started, restarted and removed.
@@ -93,6 +75,7 @@ EXAMPLES = r"""
     fence: "{{ host_info.host.fence }}"
     present: "{{ wave.hosts[inventory_hostname].present }}"
     absent: "{{ wave.hosts[inventory_hostname].absent }}"
+    log_patterns: "{{ plan.log_patterns }}"
     credentials: "{{ modelfleet_key | modelfleet.serving.credentials('prod', ['qwen3']) }}"
 """
 
@@ -121,9 +104,8 @@ from ansible_collections.modelfleet.serving.plugins.module_utils.host.records im
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.records.fleet_file import FleetFiles
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.records.renewal import Renewal
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.records.store import Store
-from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.table import service_manager
+from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.table import CHOICES, choose
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.system.files import Trouble
-from ansible_collections.modelfleet.serving.plugins.module_utils.host.system.machine import find_service_manager
 
 
 def main():
@@ -136,11 +118,14 @@ def main():
             present=dict(type="list", elements="dict", default=[]),
             restart=dict(type="list", elements="str", default=[]),
             absent=dict(type="list", elements="str", default=[]),
+            log_patterns=dict(type="dict", default={}),
             credentials=dict(type="dict", default={}, no_log=True),
             secrets=dict(type="dict", default={}, no_log=True),
             data_dir=dict(type="path", default="/var/lib/modelfleet"),
             log_dir=dict(type="path", default="/var/log/modelfleet"),
             user=dict(type="str", default="modelfleet"),
+            service_manager=dict(type="str", choices=CHOICES, default="auto"),
+            run_dir=dict(type="path", default=""),
             lease_ttl=dict(type="int", default=120),
         ),
         supports_check_mode=True,
@@ -148,10 +133,8 @@ def main():
     options = module.params
     store = Store(options["data_dir"], options["user"])
     files = FleetFiles(options["data_dir"], options["fleet"])
-    manager = service_manager(find_service_manager(), module.run_command)
-    if manager is None:
-        module.fail_json(msg="There is no service manager on this host that modelfleet knows (systemd).")
     try:
+        _name, manager = choose(options["service_manager"], module.run_command, options)
         if not module.check_mode:
             refused = fence.refusal(options["fence"], fence.fence_of(store, files.fleet(), options["host"]), files.lease(), options["run"])
             if refused:

@@ -14,6 +14,8 @@ description:
   - Trouble on a host is data here, so that one bad host neither ends the run in the middle of a wave nor goes unnoticed.
 author:
   - modelfleet contributors (@modelfleet)
+extends_documentation_fragment:
+  - modelfleet.serving.reads
 options:
   step:
     description: What was done, in the words that begin each reason.
@@ -28,13 +30,6 @@ options:
     type: str
     choices: [stop, continue]
     default: stop
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
 seealso:
   - module: modelfleet.serving.instances
   - module: modelfleet.serving.registry

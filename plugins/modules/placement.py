@@ -15,11 +15,10 @@ description:
   - Runs on the controller, once. Changes nothing. The same input gives the same plan.
 author:
   - modelfleet contributors (@modelfleet)
+extends_documentation_fragment:
+  - modelfleet.serving.fleet
+  - modelfleet.serving.fleet.seen
 options:
-  fleet:
-    description: The name of the fleet.
-    type: str
-    required: true
   collection_dir:
     description: Where the collection is, for the digests of what it installs.
     type: path
@@ -28,20 +27,6 @@ options:
     description: Normalized definitions, as M(modelfleet.serving.definitions) returns them.
     type: list
     elements: dict
-    required: true
-  inventory:
-    description: The hosts of the group C(gpu_hosts), those that O(reports) lacks too.
-    type: list
-    elements: str
-    required: true
-  routers:
-    description: The hosts of the group C(routers).
-    type: list
-    elements: str
-    required: true
-  reports:
-    description: What M(modelfleet.serving.host_info) returned, by host. Unreachable hosts and hosts that were not asked count as not seen.
-    type: dict
     required: true
   models:
     description:

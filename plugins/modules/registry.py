@@ -15,15 +15,13 @@ description:
   - A registry older than the one in place, and a router that does not apply it, are data in the result (RV(refused)).
 author:
   - modelfleet contributors (@modelfleet)
+extends_documentation_fragment:
+  - modelfleet.serving.fleet
+  - modelfleet.serving.run
+  - modelfleet.serving.run.credentials
+  - modelfleet.serving.host
+  - modelfleet.serving.host.services
 options:
-  fleet:
-    description: The fleet.
-    type: str
-    required: true
-  run:
-    description: The run that changes the fleet.
-    type: str
-    required: true
   generation:
     description: The generation of the plan.
     type: int
@@ -51,16 +49,8 @@ options:
     type: list
     elements: str
     default: []
-  credentials:
-    description: The key that the engines of a deployment demand, by deployment.
-    type: dict
-    default: {}
-  data_dir:
-    description: Where modelfleet keeps everything on a host.
-    type: path
-    default: /var/lib/modelfleet
   router_user:
-    description: The system user that runs the router.
+    description: The system user that runs the router where the module is run as root. Else it is the user who runs it.
     type: str
     default: modelfleet-router
   wait:
@@ -75,10 +65,6 @@ options:
     description: Seconds for requests in flight to end. After that the drain counts as done.
     type: int
     default: 300
-  lease_ttl:
-    description: Seconds for which the lease is renewed.
-    type: int
-    default: 120
 attributes:
   check_mode:
     description: Says whether the registry would change.
@@ -127,6 +113,7 @@ from ansible_collections.modelfleet.serving.plugins.module_utils.host import reg
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.records.fleet_file import FleetFiles
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.records.renewal import Renewal
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.router import RouterFiles, ask
+from ansible_collections.modelfleet.serving.plugins.module_utils.host.services.table import CHOICES, choose
 from ansible_collections.modelfleet.serving.plugins.module_utils.host.system.files import Trouble, read_json
 
 
@@ -155,6 +142,8 @@ def main():
             failed=dict(type="list", elements="str", default=[]),
             credentials=dict(type="dict", default={}, no_log=True),
             data_dir=dict(type="path", default="/var/lib/modelfleet"),
+            service_manager=dict(type="str", choices=CHOICES, default="auto"),
+            run_dir=dict(type="path", default=""),
             router_user=dict(type="str", default="modelfleet-router"),
             wait=dict(type="bool", default=False),
             apply_timeout=dict(type="int", default=60),
@@ -164,12 +153,13 @@ def main():
         supports_check_mode=True,
     )
     options = module.params
-    files = RouterFiles(options["data_dir"], options["fleet"])
     plan = dict(fleet=options["fleet"], generation=options["generation"], registry=options["plan_registry"], waves=options["waves"])
     document = registry_document(plan, options["wave"], options["phase"], options["failed"])
     drained = options["waves"][options["wave"]]["drain"] if options["phase"] == "drain" else []
     result = dict(changed=False, refused=None, revision=document["revision"])
     try:
+        _name, manager = choose(options["service_manager"], module.run_command, options)
+        files = RouterFiles(options["data_dir"], options["fleet"], manager.admin_socket(options["fleet"]))
         known = read_json(files.registry)
         refused = registry.outdated(known, document)
         if refused:

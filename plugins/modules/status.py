@@ -15,32 +15,10 @@ description:
   - Runs on the controller, once. Changes nothing.
 author:
   - modelfleet contributors (@modelfleet)
-options:
-  fleet:
-    description: The name of the fleet.
-    type: str
-    required: true
-  inventory:
-    description: The hosts of the group C(gpu_hosts).
-    type: list
-    elements: str
-    required: true
-  routers:
-    description: The hosts of the group C(routers).
-    type: list
-    elements: str
-    required: true
-  reports:
-    description: What M(modelfleet.serving.host_info) returned, by host.
-    type: dict
-    required: true
-attributes:
-  check_mode:
-    description: Changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
+extends_documentation_fragment:
+  - modelfleet.serving.fleet
+  - modelfleet.serving.fleet.seen
+  - modelfleet.serving.reads
 seealso:
   - module: modelfleet.serving.host_info
   - module: modelfleet.serving.placement

@@ -9,7 +9,7 @@ from .store import built, command, home, locked
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "openssh-server", "iproute2", "procps", "sudo", "curl", "ca-certificates",
-    "logrotate", "libgomp1",
+    "logrotate", "libgomp1", "libnuma1", "git", "make",
 )  # fmt: skip
 MIRROR = "http://deb.debian.org/debian"
 SUITES = ("bookworm", "trixie")

@@ -9,7 +9,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import archive, wheels
+from . import archive, vllm_wheels, wheels
 from .host import Host
 from .inventory import write_inventory
 from .network import Controller, namespaces, remove_namespace
@@ -103,7 +103,7 @@ class Lab:
         return lab
 
     def _boot(self):
-        binds = {"/opt/wheels": wheels.folder(), "/opt/llama.cpp": archive.folder(), "/srv/models": self.models}
+        binds = {"/opt/wheels": wheels.folder(), "/opt/vllm-wheels": vllm_wheels.place(), "/opt/llama.cpp": archive.folder(), "/srv/models": self.models}
         self.controller.create()
         for host in self.hosts.values():
             host.binds = binds
@@ -121,7 +121,7 @@ class Lab:
         except OSError:
             raise LabError("there is no lab named %s" % name) from None
         lab = cls(name, state["suites"], state["routers"])
-        binds = {"/opt/wheels": wheels.folder(), "/opt/llama.cpp": archive.folder(), "/srv/models": lab.models}
+        binds = {"/opt/wheels": wheels.folder(), "/opt/vllm-wheels": vllm_wheels.place(), "/opt/llama.cpp": archive.folder(), "/srv/models": lab.models}
         far = ""
         if lab.other.namespace in namespaces():
             far = command("ip", "-n", lab.other.namespace, "-brief", "link")

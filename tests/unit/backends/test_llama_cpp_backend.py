@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -24,7 +23,8 @@ def rendered(parameters=(), category="llm", **fields):
                   "backend_executable": None, "restart": {"on_error": True, "max_delay": 300}, **fields.pop("definition", {})}
     return llama_cpp.render({
         "fleet": "demo", "deployment": definition, "path": "/srv/m.gguf", "data_dir": "/d", "address": "10.0.0.1", "port": 41000,
-        "layers": 33, "vendor": None, "uuids": [], "build": llama_cpp.build(None, "ab" * 32),
+        "layers": 33, "vendor": None, "uuids": [], "claimed_gpu": 0, "total_gpu": 0,
+        "build": llama_cpp.build({"backend_version": None, "backend_packages": []}, "ab" * 32, None),
         "metadata": {"category": category, "context": 4096, "file_bytes": 3 * 10 ** 9, "layers": 32, "files": [{"path": "/srv/m.gguf"}]},
         **fields,
     })
@@ -85,31 +85,10 @@ def test_words_are_split_as_llama_cpp_wants_them():
 
 def test_which_backend_serves_a_model():
     assert choose_backend("auto", {"format": "gguf", "category": "llm"}) == (BACKENDS["llama_cpp"], None)
-    assert choose_backend("auto", {"format": "safetensors", "category": "llm"}) == (None, "llama_cpp: it serves gguf, not safetensors")
-
-
-# Lines that llama-server printed, and a word of the cause that they have to be explained with.
-@pytest.mark.parametrize("line, word", [
-    ("0.00.001.938 E srv         start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 4799", "port"),
-    ("E llama_model_load: error loading model: unknown model architecture: 'zebra'", "backend_version"),
-    ("E llama_model_load: error loading model: tensor 'output.weight' data is not within the file bounds, model is corrupted or "
-     "incomplete", "damaged"),
-    ("E gguf_init_from_reader: invalid magic characters: 'garb', expected 'GGUF'", "damaged"),
-    ("E gguf_init_from_reader: failed to read magic", "damaged"),
-    ("E gguf_init_from_file: failed to open GGUF file 'missing.gguf' (No such file or directory)", "gone"),
-    ("E gguf_init_from_file: failed to open GGUF file 'locked.gguf' (Permission denied)", "owner"),
-    ("E ggml_aligned_malloc: insufficient memory (attempted to allocate 2441.41 MB)", "out of memory"),
-    ("/opt/llama-server: error while loading shared libraries: libllama-server-impl.so: cannot open shared object file: No such file "
-     "or directory", "shared library"),
-    ("E llama_model_load_from_file_impl: no backends are loaded. hint: use ggml_backend_load()", "GGML_BACKEND_PATH"),
-    ("error: invalid argument: --bogus", "parameters"),
-    ("error while handling argument \"--cache-type-k\": Unsupported cache type: q9", "parameters"),
-    ("error while handling argument \"--api-key-file\": error: failed to open file 'nokey'", "key"),
-    ("OSError: [Errno 28] No space left on device", "disk"),
-])
-def test_causes_of_failures(line, word):
-    cause = next(known["cause"] for known in llama_cpp.LOG_PATTERNS if re.search(known["pattern"], line))
-    assert word in cause
+    assert choose_backend("auto", {"format": "safetensors", "category": "llm"}) == (BACKENDS["vllm"], None)
+    assert choose_backend("llama_cpp", {"format": "safetensors", "category": "llm"}) == (None, "llama_cpp: it serves gguf, not safetensors")
+    assert choose_backend("auto", {"format": "safetensors", "category": "image"}) == (
+        None, "llama_cpp: it serves gguf, not safetensors; vllm: it serves embedding, llm, reranker, not image")
 
 
 @pytest.mark.parametrize("parameters, category", [

@@ -28,7 +28,7 @@ def model(layers=32, kv_heads=8, head=128, embedding=4096, feed_forward=14336, v
 
 
 def parts(metadata, parameters, layers=None):
-    return estimate(metadata, parameters, [] if layers is None else [{"layers": layers}], "llama_cpp")
+    return estimate(metadata, parameters, [] if layers is None else [{"layers": layers, "total": None}], {}, "llama_cpp")
 
 
 # MiB of KV cache and of the compute buffer on the GPU, as llama-server prints them with flash attention on.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from . import llama_cpp_flags as known
-from .common_patterns import COMMON_PATTERNS
+from .builds import SHORT, build_name
 from .flags import Flags, ParameterError, split_words
 from .llama_cpp_patterns import LLAMA_CPP_PATTERNS
 
@@ -17,13 +17,15 @@ DEFAULT_VERSION = "2026.10.11549"
 RESERVED_FLAGS = known.RESERVED
 LAUNCHER = "roles/backend/files/llama_server.py"
 
-LOG_PATTERNS = LLAMA_CPP_PATTERNS + COMMON_PATTERNS
+LOG_PATTERNS = LLAMA_CPP_PATTERNS
 # Parameters that make the KV cache smaller at little cost, for advice.
 SMALLER_CACHE = ["--cache-type-k=q8_0", "--cache-type-v=q8_0"]
 # Seconds. The engine ends what is in flight before it stops; routers have drained it before that.
 STOP_TIMEOUT = 60
 HEALTH_DEADLINE = 120
 BYTES_LOADED_PER_SECOND = 100 * 1000 * 1000
+# What a build takes on the disk, for the sentence about a full one.
+DISK_GB = 0.5
 
 
 def serves(metadata):
@@ -35,18 +37,24 @@ def serves(metadata):
     return None
 
 
-def build(version, launcher_digest):
-    """What the role `backend` installs: {backend, version, build, kind, requirement}.
+def obstacle(parameters, metadata):
+    """None: what the parameters say is for the engine to judge."""
+    return None
 
-    ``version``: of the wheel, None for the default; ``launcher_digest``: hex digest of :data:`LAUNCHER`, since a build holds it.
-    """
-    version = version or DEFAULT_VERSION
+
+def build(definition, launcher_digest, vendor):
+    """What the role `backend` installs, see table.py. The wheel is the same for every vendor."""
+    version = definition["backend_version"] or DEFAULT_VERSION
+    packages = definition["backend_packages"]
     return {
         "backend": NAME,
         "version": version,
-        "build": "%s-%s" % (version, launcher_digest[:8]),
+        "build": build_name([version, launcher_digest[:SHORT]], packages),
         "kind": "wheel",
         "requirement": "xllamacpp==%s" % version,
+        "packages": list(packages),
+        "extra_index": "",
+        "disk_gb": DISK_GB,
     }
 
 
@@ -83,11 +91,7 @@ def context_parameter(tokens):
 
 
 def render(instance):
-    """The instance spec of docs/architecture.md.
-
-    ``instance``: {fleet, deployment: definition, metadata, path, data_dir, address, port, layers (on a GPU that the engine can use),
-    vendor (of its GPUs, or None), uuids, build (as of :func:`build`, or None with backend_executable)}.
-    """
+    """The instance spec of docs/architecture.md. ``instance``: see table.py."""
     definition = instance["deployment"]
     program = _program(definition, instance)
     return {
@@ -100,7 +104,7 @@ def render(instance):
             "deadline": HEALTH_DEADLINE + instance["metadata"]["file_bytes"] // BYTES_LOADED_PER_SECOND,
             "authenticated": False,
         },
-        "log_patterns": LOG_PATTERNS,
+        "log_patterns": NAME,
         "stop_timeout": STOP_TIMEOUT,
         "restart": {
             "on_error": definition["restart"]["on_error"],

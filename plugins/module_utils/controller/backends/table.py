@@ -3,16 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The backends. Adding one is adding a module like llama_cpp and a line here.
 
-A backend has NAME, FORMATS, CATEGORIES, DEFAULT_VERSION and RESERVED_FLAGS (spellings that modelfleet sets itself, refused in
-definitions), and serves, build, render, capacity, served_context, most_layers and fixed_layers.
+A backend has NAME, FORMATS, CATEGORIES, DEFAULT_VERSION, RESERVED_FLAGS (spellings that modelfleet sets itself, refused in definitions),
+LAUNCHER (the file that its builds hold), LOG_PATTERNS and SMALLER_CACHE, and serves, obstacle, build, render, registry_fields, capacity,
+served_context, context_parameter, most_layers and fixed_layers.
+
+``build(definition, launcher_digest, vendor)`` says what the role `backend` installs: {backend, version, build, kind, requirement,
+packages, extra_index, disk_gb}. ``launcher_digest``: hex digest of LAUNCHER, since a build holds it; ``vendor``: of the GPU, or None.
+
+``render(instance)`` gives the instance spec of docs/architecture.md. ``instance``: {fleet, deployment: definition, metadata, path, data_dir,
+address, port, layers (on a GPU that the engine can use), claimed_gpu and total_gpu (bytes of that GPU; 0 without one), vendor (of its
+GPUs, or None), uuids, build (None with backend_executable)}.
 """
 
 from __future__ import annotations
 
-from . import llama_cpp
+from . import llama_cpp, vllm
 
 BACKENDS = {
     llama_cpp.NAME: llama_cpp,
+    vllm.NAME: vllm,
 }
 
 

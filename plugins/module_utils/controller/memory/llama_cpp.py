@@ -34,7 +34,7 @@ FORMULA = ("weights + KV cache (context x layers x KV heads x head size) + compu
            % (PROCESS_RAM // MIB, PROCESS_GPU // MIB))
 
 
-def estimate(metadata, parameters, devices):
+def estimate(metadata, parameters, devices, env):
     """See memory/table.py. One device at most: llama.cpp instances use one GPU here."""
     flags = Flags(parameters)
     layers = min(devices[0]["layers"], metadata["layers"] + 1) if devices else 0

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from ...common.fleet_merge import empty_fleet, merge_fleets
 from .fleet_document import entry_of
 
+OUTSIDE = "it is outside this run (--limit)"
+
 
 class Replica:
     """An instance of this fleet that exists. ``record`` is None where its host cannot be seen; ``entry`` is its form in fleet.json."""
@@ -141,7 +143,7 @@ def _unseen(request, hosts, fleet):
         if name in request["lost"]:
             unseen[name] = request["lost"][name]
         elif name in request["inventory"]:
-            unseen[name] = "it is outside this run (--limit)"
+            unseen[name] = OUTSIDE
         else:
-            unseen[name] = "it is not in the inventory any more"
+            unseen[name] = "it is taken out of the inventory, or in another slice of the job"
     return unseen

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-_DIGESTED = ("source", "backend", "backend_version", "backend_executable", "parameters", "env", "secrets", "restart")
+_DIGESTED = ("source", "backend", "backend_version", "backend_packages", "backend_executable", "parameters", "env", "secrets", "restart")
 
 
 class Work:
@@ -37,6 +37,11 @@ def decide(need, replica, host, rendered, changed_keys, refresh):
         return Work(replica, "move", "%s: %s" % (host.name, why)), None
     if why:
         return None, "%s runs on, but could not be started again on %s: %s" % (replica.id, host.name, why)
+    sick = sick_gpu(replica, host)
+    if sick and (outdated or down):
+        return Work(replica, "move", "%s %s" % (host.name, sick)), None
+    if sick:
+        return None, "%s runs on, but could not be started again where it is: %s %s" % (replica.id, host.name, sick)
     if outdated:
         return Work(replica, "restart", changed), None
     differs = rendered is not None and rendered["rendering_digest"] != replica.record["rendering_digest"]
@@ -66,11 +71,17 @@ def misplaced(need, replica, host):
     return None
 
 
+def sick_gpu(replica, host):
+    """What is wrong with a GPU of a replica whose GPUs are all there, or None."""
+    gpus = [host.gpus[uuid] for uuid in replica.record["gpus"]]
+    return next(("GPU %d: %s" % (gpu.index, gpu.problem) for gpu in gpus if gpu.problem), None)
+
+
 def changed_keys(definition, applied):
     """Keys of ``definition`` that restart an engine and differ from the ``applied`` definition (or None)."""
     if not applied:
         return []
-    return [key for key in _DIGESTED if definition[key] != applied.get(key)]
+    return [key for key in _DIGESTED if (definition[key] or None) != (applied.get(key) or None)]
 
 
 def _bring_back(replica, host, record):

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from ..backends.table import BACKENDS
 from . import registry as registries
 from .fleet_document import entry_of, final_document, intent_document, same_content
+from .notes import notes_of
 from .requirements import host_requirements, routers_to_install
 
 
@@ -26,6 +28,7 @@ def complete(request, definitions, needs, actual, world, log, before, waves, pen
         "actions": _actions(log, records, actual),
         "pending": pending,
         "waves": waves,
+        "log_patterns": _log_patterns(waves),
         "hosts": host_requirements(waves, needs, world.hosts, world.targets),
         "registry": {
             "models": _models(request, definitions, needs, actual, records),
@@ -42,8 +45,14 @@ def complete(request, definitions, needs, actual, world, log, before, waves, pen
         plan["final"] = plan["intent"] = {**plan["final"], "generation": actual.fleet["generation"]}
     plan["routers"] = [name for name in sorted(request["routers"]) if _is_written(name, request)] if plan["changed"] else []
     plan["routers_to_install"] = to_install
-    plan["notes"] = _notes(request, actual, plan) + log.notes + ([] if waves else notes)
+    plan["notes"] = notes_of(request, actual, plan) + log.notes + ([] if waves else notes)
     return plan
+
+
+def _log_patterns(waves):
+    """{name: patterns} of what starts. They are long, and no part of a record: a better sentence must not restart an engine."""
+    present = [record for wave in waves for host in wave["hosts"].values() for record in host["present"]]
+    return {name: BACKENDS[name].LOG_PATTERNS for name in sorted({record["spec"]["log_patterns"] for record in present})}
 
 
 def _is_written(router, request):
@@ -105,6 +114,7 @@ def _models(request, definitions, needs, actual, records):
 
 def _fleet_documents(plan, request, definitions, needs, actual, world, records):
     """Sets intent and final."""
+    definitions = [_anywhere(definition) for definition in definitions]
     existing, wanted = {}, {}
     for name, host in world.hosts.items():
         existing[name], wanted[name] = {}, {"address": host.address, "instances": {}}
@@ -126,6 +136,11 @@ def _fleet_documents(plan, request, definitions, needs, actual, world, records):
     plan["final"] = final_document(actual.fleet, plan["generation"], request["run"], wanted, changing,
                                    _deployments(plan, request, definitions, needs, actual), routers)
     plan["intent"] = intent_document(actual.fleet, plan["final"], {item["name"]: item for item in definitions}, existing)
+
+
+def _anywhere(definition):
+    """A definition without the path of its file, which differs between checkouts (AWX makes one for each job)."""
+    return {key: value for key, value in definition.items() if key != "file"}
 
 
 def _deployments(plan, request, definitions, needs, actual):
@@ -163,32 +178,3 @@ def _differences(plan, request, actual, to_install):
     if behind:
         sentences.append("the copy of fleet.json is brought up to date on %s" % ", ".join(behind))
     return sentences
-
-
-def _notes(request, actual, plan):
-    notes = []
-    for name, why in sorted(actual.unseen.items()):
-        if name in request["options"]["replace_hosts"]:
-            notes.append("%s: %s; it is given up, its instances are placed elsewhere" % (name, why))
-            continue
-        instances = sorted(replica.id for replica in actual.replicas.values() if replica.host == name)
-        if instances:
-            notes.append("%s: %s; %s there count as existing. To place them elsewhere: -e modelfleet_replace_hosts=%s"
-                         % (name, why, ", ".join(instances), name))
-        else:
-            notes.append("%s: %s; no instance of the fleet is known there" % (name, why))
-    for name in sorted(request["routers"]):
-        if name in request["lost"]:
-            waits = ("waves go on without it (modelfleet_routers_lost)" if request["options"]["routers_lost"] == "continue" else
-                     "waves stop at it; -e modelfleet_routers_lost=continue goes on without it")
-            notes.append("the router %s cannot be reached; %s" % (name, waits))
-    for replica in actual.unseen_duplicates:
-        notes.append("%s is also known on %s, which cannot be seen; the one on %s stays until it is"
-                     % (replica.id, replica.host, actual.replicas[replica.id].host))
-    for name, override in sorted(plan["final"]["overrides"].items()):
-        notes.append("an override is in force for %s: %s" % (name, _override_text(override)))
-    return notes
-
-
-def _override_text(override):
-    return ", ".join("%s=%s" % (key, value) for key, value in sorted(override.items()) if key != "generation")

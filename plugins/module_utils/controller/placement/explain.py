@@ -85,13 +85,16 @@ def _pending(entry):
 
 def _numbers(host):
     """The memory of a host that was seen, one line for RAM and one for each GPU."""
-    found = []
-    if host["ram"]:
-        found.append(("RAM", host["ram"]))
-    found += [("gpu %d" % gpu["index"], gpu) for gpu in host["gpus"]]
-    return ["%s: %s free of %s (%s claimed, %s reserved, %s used by others)" % (
-        name, human_free(sizes["free"]), human(sizes["total"]), human(sizes["claimed"]), human(sizes["reserved"]),
-        human(sizes["foreign"])) for name, sizes in found]
+    found = [_sizes("RAM", host["ram"])] if host["ram"] else []
+    for gpu in host["gpus"]:
+        name = "gpu %d" % gpu["index"]
+        found.append("%s: left out, %s" % (name, gpu["problem"]) if gpu["problem"] else _sizes(name, gpu))
+    return found
+
+
+def _sizes(name, sizes):
+    return "%s: %s free of %s (%s claimed, %s reserved, %s used by others)" % (
+        name, human_free(sizes["free"]), human(sizes["total"]), human(sizes["claimed"]), human(sizes["reserved"]), human(sizes["foreign"]))
 
 
 def _summary(plan):

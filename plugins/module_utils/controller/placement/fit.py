@@ -29,7 +29,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an instance cannot be on a host. ``kind``: host, labels, pins, offload, model, port or memory. ``needed``: {ram, gpu} or None."""
+    """Why an instance cannot be on a host. ``kind``: host, labels, pins, offload, model, parameters, port or memory. ``needed``: {ram, gpu} or None."""
 
     host: str
     kind: str
@@ -50,6 +50,9 @@ def candidates(need, host, ledger, gpu=None, staying=False):
     metadata, _path, backend, why = need.on(host.name)
     if why:
         return [], Refusal(host.name, "model", why)
+    unfit = backend.obstacle(need.parameters, metadata)
+    if unfit:
+        return [], Refusal(host.name, "parameters", unfit)
     if not staying and ledger.free_port(host.name) is None:
         return [], Refusal(host.name, "port", "no port is free in modelfleet_port_range %d-%d" % host.port_range)
     gpus, refusal = _usable_gpus(need, host, gpu)
@@ -61,12 +64,12 @@ def candidates(need, host, ledger, gpu=None, staying=False):
     return _on_gpus(need, host, ledger, metadata, backend, gpus, fixed)
 
 
-def layers_of_claim(need, metadata, backend, gpu_bytes):
-    """The layers that a recorded claim has on its GPU: the most whose estimate is not above it."""
+def layers_of_claim(need, metadata, backend, gpu, gpu_bytes):
+    """The layers that a recorded claim of ``gpu_bytes`` has on ``gpu``: the most whose estimate is not above it."""
     fixed = backend.fixed_layers(need.parameters, metadata)
     if fixed is not None:
         return fixed
-    return _most_layers(need, metadata, backend, backend.most_layers(metadata), lambda memory: memory["gpus"][0] <= gpu_bytes)
+    return _most_layers(need, metadata, backend, backend.most_layers(metadata), gpu.total, lambda memory: memory["gpus"][0] <= gpu_bytes)
 
 
 def claim_on(memory, cpu_memory, gpu):
@@ -115,7 +118,7 @@ def _on_gpus(need, host, ledger, metadata, backend, gpus, fixed):
     ram = ledger.free_ram(host.name)
 
     def place(gpu, layers, tier):
-        claim = claim_on(need.memory(metadata, backend, layers), cpu_memory, gpu)
+        claim = claim_on(need.memory(metadata, backend, layers, gpu.total), cpu_memory, gpu)
         left = ledger.free_gpu(host.name, gpu.uuid) - claim["gpus"][gpu.uuid]
         if left < 0 or claim["ram"] > ram:
             return None
@@ -127,8 +130,9 @@ def _on_gpus(need, host, ledger, metadata, backend, gpus, fixed):
     found = [candidate for candidate in found if candidate]
     if found:
         return found, None
-    memory = need.memory(metadata, backend, most)
-    return [], Refusal(host.name, "memory", _too_full(host, ledger, gpus, memory, cpu_memory),
+    emptiest = max(gpus, key=lambda gpu: ledger.free_gpu(host.name, gpu.uuid))
+    memory = need.memory(metadata, backend, most, emptiest.total)
+    return [], Refusal(host.name, "memory", _too_full(host, ledger, gpus, emptiest, memory, cpu_memory),
                        {"ram": memory["ram"], "gpu": memory["gpus"][0]})
 
 
@@ -138,24 +142,24 @@ def _millionths(part, whole):
 
 def _partly(need, metadata, backend, most, gpu, free, place):
     """As many layers on ``gpu`` as fit, at least one."""
-    layers = _most_layers(need, metadata, backend, most - 1, lambda memory: memory["gpus"][0] <= free)
+    layers = _most_layers(need, metadata, backend, most - 1, gpu.total, lambda memory: memory["gpus"][0] <= free)
     return place(gpu, layers, PARTLY_GPU) if layers else None
 
 
-def _most_layers(need, metadata, backend, high, fits):
-    """The most layers from 1 to ``high`` whose estimate ``fits``, 0 for none. An estimate grows with the layers."""
+def _most_layers(need, metadata, backend, high, total, fits):
+    """The most layers from 1 to ``high`` whose estimate on a GPU of ``total`` bytes ``fits``, 0 for none. It grows with the layers."""
     low = 0
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(need.memory(metadata, backend, middle)):
+        if fits(need.memory(metadata, backend, middle, total)):
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _too_full(host, ledger, gpus, memory, cpu_memory):
-    best = max(ledger.free_gpu(host.name, gpu.uuid) for gpu in gpus)
+def _too_full(host, ledger, gpus, emptiest, memory, cpu_memory):
+    best = ledger.free_gpu(host.name, emptiest.uuid)
     if memory["gpus"][0] > best:
         text = "%s needed on one GPU, at most %s free" % (human(memory["gpus"][0]), human_free(best))
         return text + (" (one instance uses one GPU)" if len(gpus) > 1 else "")

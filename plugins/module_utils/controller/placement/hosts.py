@@ -13,10 +13,12 @@ class Gpu:
         self.uuid = report["uuid"]
         self.index = report["index"]
         self.vendor = report["vendor"]
-        self.total = report["memory_total"]
+        self.name = report["name"]
+        self.total = report["memory_total"] or 0        # unknown of a card that does not answer, which has a problem
+        self.used = report["memory_used"]
         self.foreign = report["memory_foreign"] or 0
         self.reserved = reserved
-        self.problem = report.get("problem")
+        self.problem = report["problem"]
 
     @property
     def declared(self):
@@ -44,6 +46,7 @@ class Host:
         self.in_inventory = in_inventory
         self.given_up = given_up
         self.maintenance = config["maintenance"]
+        self.remarks = report["remarks"]
         self.obstacle = self._obstacle(report)
 
     def _obstacle(self, report):

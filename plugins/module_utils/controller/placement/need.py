@@ -42,12 +42,12 @@ class Need:
             return None, None, None, "no backend serves the model: %s" % why
         return entry["metadata"], entry["path"], backend, None
 
-    def memory(self, metadata, backend, layers):
-        """The estimate with ``layers`` on one GPU, or on the CPU where it is None."""
-        key = (metadata["fingerprint"], backend.NAME, layers)
+    def memory(self, metadata, backend, layers, total=None):
+        """The estimate with ``layers`` on a GPU of ``total`` bytes (None: of any size), or on the CPU where ``layers`` is None."""
+        key = (metadata["fingerprint"], backend.NAME, layers, total)
         if key not in self._estimates:
-            devices = [] if layers is None else [{"layers": layers}]
-            self._estimates[key] = estimate(metadata, self.parameters, devices, backend.NAME)
+            devices = [] if layers is None else [{"layers": layers, "total": total}]
+            self._estimates[key] = estimate(metadata, self.parameters, devices, self.definition["env"], backend.NAME)
         return self._estimates[key]
 
     def any_metadata(self):
@@ -63,8 +63,10 @@ class Need:
         metadata, backend = self.any_metadata()
         try:
             if metadata:
-                backend.fixed_layers(self.parameters, metadata)
+                backend.obstacle(self.parameters, metadata)
+                layers = backend.fixed_layers(self.parameters, metadata)
                 self.memory(metadata, backend, None)
+                self.memory(metadata, backend, backend.most_layers(metadata) if layers is None else layers)
         except ParameterError as error:
             return "%s: %s" % (self.file, error)
         return None
@@ -95,4 +97,6 @@ def definition_digest(definition, secret_digest):
         "env": definition["env"],
         "secrets": secret_digest,
         "restart": definition["restart"],
+        # Left out where there are none: definitions without any keep the digest that they had before the key existed.
+        **({"packages": definition["backend_packages"]} if definition["backend_packages"] else {}),
     })

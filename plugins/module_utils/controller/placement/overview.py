@@ -39,14 +39,15 @@ def _host(report, host, ledger):
     return {
         "name": host.name,
         "state": "not ready" if host.obstacle else "ready",
-        "reason": host.obstacle,
+        "reason": host.obstacle or "; ".join(host.remarks) or None,
         "address": host.address,
         "service_manager": report["system"]["service_manager"],
         "service_manager_version": report["system"]["service_manager_version"],
         "ram": {"total": host.ram_total, "claimed": ledger.claimed_ram(host.name), "free": ledger.free_ram(host.name)},
         "gpus": [{
-            "index": gpu.index, "uuid": gpu.uuid, "vendor": gpu.vendor, "total": gpu.total, "problem": gpu.problem,
-            "claimed": ledger.claimed_gpu(host.name, gpu.uuid), "free": ledger.free_gpu(host.name, gpu.uuid),
+            "index": gpu.index, "uuid": gpu.uuid, "vendor": gpu.vendor, "name": gpu.name, "problem": gpu.problem, "total": gpu.total,
+            "used": gpu.used, "foreign": gpu.foreign, "claimed": ledger.claimed_gpu(host.name, gpu.uuid),
+            "free": ledger.free_gpu(host.name, gpu.uuid),
         } for gpu in host.gpus_by_index()],
     }
 

@@ -13,7 +13,7 @@ def overview_text(state):
     lines = ["Fleet %s, generation %d" % (state["fleet"], state["generation"])]
     lines += _table("Hosts", ("host", "state", "services", "RAM free", "claimed", "GPUs", ""), [_host(host) for host in state["hosts"]])
     gpus = [_gpu(host, gpu) for host in state["hosts"] for gpu in host["gpus"]]
-    lines += _table("GPUs", ("host", "gpu", "vendor", "free", "claimed", "total", ""), gpus)
+    lines += _table("GPUs", ("host", "gpu", "name", "free", "claimed", "used", "by others", "total", ""), gpus)
     lines += _table("Deployments", ("deployment", "wanted", "instances", "serving", "state"),
                     [_deployment(deployment) for deployment in state["deployments"]])
     lines += _table("Instances", ("instance", "host", "place", "port", "state", "up", "restarts", "claim", ""),
@@ -41,8 +41,12 @@ def _host(host):
 
 
 def _gpu(host, gpu):
-    return (host["name"], str(gpu["index"]), gpu["vendor"], human_free(gpu["free"]), human(gpu["claimed"]), human(gpu["total"]),
-            gpu["problem"] or "")
+    """``used`` is what is in use now, by engines and others; it is not known of a declared GPU and of one that does not answer."""
+    if not gpu["total"]:
+        return host["name"], str(gpu["index"]), gpu["name"], "-", human(gpu["claimed"]), "-", "-", "-", gpu["problem"] or ""
+    used, others = ("-", "-") if gpu["used"] is None else (human(gpu["used"]), human(gpu["foreign"]))
+    free = "-" if gpu["problem"] else human_free(gpu["free"])
+    return host["name"], str(gpu["index"]), gpu["name"], free, human(gpu["claimed"]), used, others, human(gpu["total"]), gpu["problem"] or ""
 
 
 def _deployment(deployment):

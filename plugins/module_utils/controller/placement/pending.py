@@ -47,6 +47,7 @@ def _reason(subject, hosts, refusals):
         "pins": "none of the GPUs in placement.gpus is there",
         "offload": "no host has a GPU, and placement.cpu_offload is off",
         "model": "no host has the model",
+        "parameters": "the definition has to change",
         "port": "no host has a free port",
         "host": "no host takes new instances",
     }
@@ -79,6 +80,7 @@ def _numbers(host, ledger):
         "gpus": [{
             "index": gpu.index,
             "uuid": gpu.uuid,
+            "problem": gpu.problem,
             "total": gpu.total,
             "free": ledger.free_gpu(host.name, gpu.uuid),
             "reserved": gpu.reserved,

@@ -49,6 +49,9 @@ def make_plan(request):
              for definition in definitions}
     _check(request, definitions, needs, actual)
     log = Log()
+    for name, host in hosts.items():
+        for remark in host.remarks:
+            log.note("%s: %s" % (name, remark))
     rollouts, removals = _intentions(request, needs, actual, world, log)
     before = {replica.id: active(replica.entry["registry"]) for replica in actual.replicas.values()}
     waves = make_waves(rollouts, actual.duplicates, removals, world, before, _named_elsewhere(actual), log)
@@ -147,8 +150,9 @@ def _check(request, definitions, needs, actual):
     given_up = set(request["options"]["replace_hosts"])
     for name, entry in sorted(actual.fleet["routers"].items()):
         if name not in request["routers"] and name not in given_up and not entry.get("gone"):
-            errors.append("The fleet has a router %s that the inventory does not name: add it to the group routers, or give it up with "
-                          "-e modelfleet_replace_hosts=%s" % (name, name))
+            errors.append("The fleet has a router %s that the inventory does not name, and routers have to hear of every change: run over the "
+                          "whole inventory (in AWX with one job slice), or add it to the group routers; if it is gone for good, give it up "
+                          "with -e modelfleet_replace_hosts=%s" % (name, name))
     known = set(request["inventory"]) | set(actual.fleet["hosts"]) | set(actual.fleet["routers"]) | set(request["routers"])
     for name in sorted(given_up - known):
         errors.append("modelfleet_replace_hosts: there is no host %s%s" % (name, removal.nearest(name, known)))

@@ -14,7 +14,7 @@ def host_requirements(waves, needs, hosts, targets):
             entry = result.setdefault(name, {"builds": {}, "deployments": set()})
             for record in at["present"]:
                 entry["deployments"].add(record["deployment"])
-                build = targets.build(needs[record["deployment"]], name)
+                build = targets.build(needs[record["deployment"]], name, record["gpus"])
                 if build and build["build"] not in hosts[name].backends.get(build["backend"], []):
                     entry["builds"][(build["backend"], build["build"])] = build
     return {name: {

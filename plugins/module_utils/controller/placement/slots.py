@@ -52,8 +52,8 @@ def _places(need, hosts):
             places[Slot(name, None)] = not host.maintenance
             continue
         for gpu in host.gpus_by_index():
-            if (pins is None or gpu.index in pins) and not gpu.problem:
-                places[Slot(name, gpu.uuid)] = not host.maintenance
+            if pins is None or gpu.index in pins:
+                places[Slot(name, gpu.uuid)] = not host.maintenance and not gpu.problem
     return places
 
 

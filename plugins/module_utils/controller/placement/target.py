@@ -23,18 +23,18 @@ class Targets:
         self._hosts = hosts
         self._launchers = launchers
 
-    def build(self, need, host):
-        """What the role `backend` installs on ``host`` for the deployment, or None where it brings its own executable."""
+    def build(self, need, host, gpus):
+        """What the role `backend` installs on ``host`` for an instance with ``gpus`` (uuids), or None where it brings its own executable."""
         _metadata, _path, backend, _why = need.on(host)
         if need.definition["backend_executable"]:
             return None
-        return backend.build(need.definition["backend_version"], self._launchers[backend.NAME])
+        return backend.build(need.definition, self._launchers[backend.NAME], _vendor(self._hosts[host], gpus))
 
     def record(self, need, ordinal, place, port, generation):
         """The record of an instance of ``need`` at ``place`` (a Place or a Candidate)."""
         host = self._hosts[place.host]
         identifier = instance_id(need.name, ordinal)
-        spec = self._spec(need, host, place.gpus, place.layers, port)
+        spec = self._spec(need, host, place, port)
         _metadata, _path, backend, _why = need.on(host.name)
         return {
             "version": 1,
@@ -69,13 +69,14 @@ class Targets:
         host = self._hosts[replica.host]
         metadata, _path, backend, why = need.on(host.name)
         gpus = tuple(replica.record["gpus"])
-        if why or any(uuid not in host.gpus for uuid in gpus):
+        if why or any(uuid not in host.gpus or not host.gpus[uuid].total for uuid in gpus):
             return None
-        layers = layers_of_claim(need, metadata, backend, replica.claim["gpus"][gpus[0]]) if gpus else 0
+        layers = layers_of_claim(need, metadata, backend, host.gpus[gpus[0]], replica.claim["gpus"][gpus[0]]) if gpus else 0
         return self.record(need, replica.ordinal, Place(host.name, gpus, layers, replica.claim), replica.port, generation)
 
-    def _spec(self, need, host, gpus, layers, port):
+    def _spec(self, need, host, place, port):
         metadata, path, backend, _why = need.on(host.name)
+        gpus = place.gpus
         on_declared = any(host.gpus[uuid].declared for uuid in gpus)
         return backend.render({
             "fleet": self._fleet,
@@ -85,11 +86,17 @@ class Targets:
             "data_dir": host.data_dir,
             "address": host.address,
             "port": port,
-            "layers": 0 if on_declared else layers,
-            "vendor": host.gpus[gpus[0]].vendor if gpus else None,
+            "layers": 0 if on_declared else place.layers,
+            "claimed_gpu": place.claim["gpus"][gpus[0]] if gpus else 0,
+            "total_gpu": host.gpus[gpus[0]].total if gpus else 0,
+            "vendor": _vendor(host, gpus),
             "uuids": list(gpus),
-            "build": self.build(need, host.name),
+            "build": self.build(need, host.name, gpus),
         })
+
+
+def _vendor(host, gpus):
+    return host.gpus[gpus[0]].vendor if gpus else None
 
 
 def base_url(address, port):

@@ -10,7 +10,7 @@ def judge(step, results, lost="stop"):
     """Go on or stop after ``step``.
 
     ``results``: {host: what its task returned}, where a task may have been skipped, failed, found the host unreachable, or returned
-    ``refused`` (a sentence) or ``instances`` ({id: {"failure": null or {"summary", "cause", "log"}}}).
+    ``refused`` (a sentence) or ``instances`` ({id: {"failure": null or {"summary", "cause", "line", "log"}}}).
     ``lost``: "stop" or "continue", what an unreachable host means.
     Returns {"go": bool, "reasons": [sentence], "unhealthy": [instance ids]}, sorted by host.
     """
@@ -32,10 +32,12 @@ def judge(step, results, lost="stop"):
 
 
 def describe_failure(step, instance, host, failure):
-    """A paragraph: what failed where, the likely cause, the last log lines."""
+    """A paragraph: what failed where, the likely cause, the log line that says so, the last log lines."""
     lines = ["%s: %s on %s %s" % (step, instance, host, failure["summary"])]
     if failure.get("cause"):
         lines.append("  likely cause: %s" % failure["cause"])
+    if failure.get("line"):
+        lines.append("  its log says: %s" % failure["line"])
     if failure.get("log"):
         lines.append("  its last log lines:")
         lines.extend("    %s" % line for line in failure["log"])
