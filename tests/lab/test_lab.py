@@ -173,6 +173,7 @@ def backend_book(folder, hosts, **variables):
     report = {"python": "/usr/bin/python3", "python_version": "3"}
     given = {"modelfleet_data_dir": "/opt/backend-test", "modelfleet_wheel_dir": "/opt/wheels", **variables}
     given["modelfleet_host_info"] = {"host": report}
+    given.update(modelfleet_fleet="lab", modelfleet_lease_ttl=120, modelfleet_placement={"plan": {"run": "by hand"}})
     task = {"ansible.builtin.include_role": {"name": "modelfleet.serving.backend"}}
     book = folder / "backend.yml"
     book.write_text(json.dumps([{"hosts": hosts, "become": True, "gather_facts": False, "vars": given, "tasks": [task]}]))
@@ -195,7 +196,7 @@ def test_the_backend_role_installs_once_and_repairs(lab, tmp_path, build):
     # As an interrupted run leaves it:
     lab.hosts["h2"].run("rm %s/.complete; truncate -s 9 %s/lib/python3.11/site-packages/xllamacpp/*.so" % (env, env))
     run = run_playbook(lab, book).ok()
-    assert [run.recap[name]["changed"] for name in ("h2", "h4")] == [4, 0]
+    assert [run.recap[name]["changed"] for name in ("h2", "h4")] == [5, 0]
     said = lab.hosts["h2"].run("%s/bin/python %s/llama_server.py --version" % (env, env)).stdout
     assert said == "llama-server on xllamacpp %s\n" % build["version"]
     assert json.loads(lab.hosts["h2"].run("cat %s/.complete" % env).stdout) == {key: build[key] for key in ("backend", "version", "build")}
@@ -205,8 +206,8 @@ def test_the_backend_role_installs_once_and_repairs(lab, tmp_path, build):
     "case, variables, said",
     [
         ("index", {"modelfleet_wheel_dir": ""}, "the host does not reach a package index: set modelfleet_wheel_dir"),
-        ("version", {"version": "1.0"}, "the folder /opt/wheels has no wheel xllamacpp==1.0 for Python 3: add it"),
-        ("disk", {}, "the disk of /opt/backend-disk is full: free 500 MB there"),
+        ("version", {"version": "1.0"}, "the folder /opt/wheels has no wheel of xllamacpp==1.0 for Python 3: add it"),
+        ("disk", {}, "the disk of /opt/backend-disk is full: free 0.5 GB there"),
         ("venv", {}, "cannot make virtual environments: install the package that brings them (Debian and Ubuntu: apt install python3-venv"),
         ("library", {}, "the system library libgomp.so.1 is missing: install the package that brings it"),
     ],

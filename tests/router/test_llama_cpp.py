@@ -16,7 +16,6 @@ import aiohttp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RECITE = ROOT / "tests" / "lab" / "models" / "recite.py"
 LAUNCHER = ROOT / "roles" / "backend" / "files" / "llama_server.py"
 KEY = "the-key-of-the-deployment"
 HELLO = [{"role": "user", "content": "hello"}]
@@ -26,8 +25,8 @@ HELLO = [{"role": "user", "content": "hello"}]
 def model(tmp_path_factory):
     """(path, the text that it recites)."""
     path = tmp_path_factory.mktemp("model") / "tiny.gguf"
-    command = [sys.executable, str(RECITE), str(path), "--embedding"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    command = [sys.executable, "-m", "demo.recite", str(path), "--embedding"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     return path, done.stdout.strip()
 
 

@@ -63,7 +63,7 @@ class Engine:
                 [sys.executable, *map(str, command)], env={**os.environ, **environment}, stdout=output, stderr=output
             )
         end = time.monotonic() + 20
-        while self.get("/health")[0] != 200:
+        while self.get("/health")[0] != 200 or b"ready after" not in log.read_bytes():      # from then on it drains
             assert self.process.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.05)
 

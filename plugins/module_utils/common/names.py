@@ -36,4 +36,9 @@ def file_stem(fleet, instance):
 
 def unit_name(fleet, instance):
     """The systemd unit of an instance."""
-    return "modelfleet@%s.service" % file_stem(fleet, instance)
+    return program_name(fleet, instance) + ".service"
+
+
+def program_name(fleet, instance):
+    """What supervisord calls an instance."""
+    return "modelfleet@" + file_stem(fleet, instance)

@@ -38,7 +38,7 @@ def test_success(folder):
 
 
 def test_failure_has_all_sentences_as_text_and_as_data(folder):
-    path = folder.write("a.yml", "name: a\nsource: {path: m}\nreplica: 1\n")
+    path = folder.write("a.yml", "name: a\nsource: {path: ~/m}\nreplica: 1\n")
     result = run({"directory": str(folder.path), "hosts": []})
     assert result["failed"] is True
     lines = result["msg"].split("\n")

@@ -22,7 +22,7 @@ def test_a_typo_in_three_files_is_three_sentences(folder):
     folder.write("sub/fine.yml", GOOD % "fine")
     assert folder.sentences() == [
         "one.yml:3: replica is an unknown key, did you mean replicas? allowed: aliases, backend, "
-        "backend_executable, backend_version, "
+        "backend_executable, backend_packages, backend_version, "
         "categories, description, env, name, parameters, placement, replicas, restart, secrets, source, update",
         'sub/three.yml:3: backend_version must be text, but YAML reads 0.10 as a number: quote it, "0.10"',
         "two.yaml:5: placement.gpu is an unknown key, did you mean gpus? "
@@ -33,7 +33,7 @@ def test_a_typo_in_three_files_is_three_sentences(folder):
 
 
 def test_all_problems_of_one_file_in_the_order_of_its_lines(folder):
-    folder.write("d.yml", "name: X\nsource: {path: m}\nreplicas: x\nenv: {A: 1, B: 2}\nname: y\n")
+    folder.write("d.yml", "name: X\nsource: {path: ~/m}\nreplicas: x\nenv: {A: 1, B: 2}\nname: y\n")
     lines = [problem.line for problem in folder.read().problems]
     assert lines == [1, 2, 3, 4, 4, 5]
 

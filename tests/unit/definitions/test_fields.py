@@ -7,7 +7,7 @@ SECRETS = "(secrets are the keys of modelfleet_secrets)"
 REPLICAS = "replicas must be a number from 0 to 1000, {per_host: n} or {per_gpu: n} with n from 1 to 1000, not "
 VARIABLE = "the name of an environment variable: letters, digits and _, the first one not a digit"
 ALLOWED = (
-    "aliases, backend, backend_executable, backend_version, categories, description, env, name, parameters, placement, "
+    "aliases, backend, backend_executable, backend_packages, backend_version, categories, description, env, name, parameters, placement, "
     "replicas, "
     "restart, secrets, source, update"
 )
@@ -25,6 +25,7 @@ def test_the_smallest_definition_has_all_defaults(folder):
             "replicas": {"count": 1},
             "backend": "auto",
             "backend_version": None,
+            "backend_packages": [],
             "backend_executable": None,
             "parameters": [],
             "env": {},
@@ -72,6 +73,7 @@ update: {max_unavailable: 0, max_surge: 2}
             "replicas": {"per_gpu": 2},
             "backend": "llama_cpp",
             "backend_version": "0.10",
+            "backend_packages": [],
             "backend_executable": "/opt/llama/bin/llama-server",
             "parameters": ["--ctx-size=4096", "--parallel=4", "-fa", "on", "--flag", "-n=-1", "--override-kv=a=b c"],
             "env": {"NO_PROXY": "*", "EMPTY": ""},
@@ -112,10 +114,10 @@ WRONG = [
     ("replicas: {per_host: 1, per_gpu: 1}", [REPLICAS + "{per_host: 1, per_gpu: 1}"]),
     ("replicas: [1]", [REPLICAS + "[1]"]),
     ("replicas:", [REPLICAS + "nothing"]),
-    ("backend: vllmm", ['backend must be one of auto, llama_cpp, not "vllmm"']),
-    ("backend: llama-cpp", ['backend must be one of auto, llama_cpp, not "llama-cpp", did you mean llama_cpp?']),
-    ("backend: no", ['backend must be one of auto, llama_cpp, but YAML reads no as false: quote it, "no"']),
-    ("backend: [auto]", ["backend must be one of auto, llama_cpp, not a list"]),
+    ("backend: vllmm", ['backend must be one of auto, llama_cpp, vllm, not "vllmm", did you mean vllm?']),
+    ("backend: llama-cpp", ['backend must be one of auto, llama_cpp, vllm, not "llama-cpp", did you mean llama_cpp?']),
+    ("backend: no", ['backend must be one of auto, llama_cpp, vllm, but YAML reads no as false: quote it, "no"']),
+    ("backend: [auto]", ["backend must be one of auto, llama_cpp, vllm, not a list"]),
     ("backend_version: 0.10", ['backend_version must be text, but YAML reads 0.10 as a number: quote it, "0.10"']),
     ("backend_version: 5", ['backend_version must be text, but YAML reads 5 as a number: quote it, "5"']),
     (
@@ -128,6 +130,18 @@ WRONG = [
         "backend_executable: llama-server",
         ['backend_executable must be an absolute path (it begins with /), not "llama-server"'],
     ),
+    ("backend_packages: flash==1", ['backend_packages must be a list, not the text "flash==1"']),
+    ("backend_packages: [flashinfer-python]",
+     ['backend_packages[0] must be a Python package with its exact version, like "flashinfer-python==0.4.1", not "flashinfer-python"']),
+    ('backend_packages: ["a>=1"]', ['backend_packages[0] must be a Python package with its exact version, like "flashinfer-python==0.4.1", not "a>=1"']),
+    ('backend_packages: ["a==1.*"]',
+     ['backend_packages[0] must be a Python package with its exact version, like "flashinfer-python==0.4.1", not "a==1.*"']),
+    ('backend_packages: ["--index-url=http://x/"]',
+     ['backend_packages[0] must be a Python package with its exact version, like "flashinfer-python==0.4.1", not "--index-url=http://x/"']),
+    ('backend_packages: ["a==1", "a==1"]', ["backend_packages names a==1 twice"]),
+    ('backend_executable: /opt/vllm\nbackend_packages: ["a==1"]',
+     ["backend_packages has no effect with backend_executable, since nothing is installed then; remove one of them"]),
+    ("parameters: [--served_model_name=x]", ["parameters[0] sets --served-model-name, which modelfleet sets itself; remove it"]),
     ("parameters: --ctx-size=1", ['parameters must be a list, not the text "--ctx-size=1"']),
     ("parameters: [5]", ['parameters[0] must be text, but YAML reads 5 as a number: quote it, "5"']),
     ("parameters: [{--ctx-size: 5}]", ["parameters[0] must be text, not a mapping"]),
@@ -206,6 +220,11 @@ WRONG = [
     ),
     ("parameter: []", ["parameter is an unknown key, did you mean parameters? allowed: " + ALLOWED]),
     ("env: {A: x}\nsecrets: {A: proxy}", ["secrets.A is also set by env, remove one of them"]),
+    ("env: {CUDA_VISIBLE_DEVICES: '0'}", [
+        "env.CUDA_VISIBLE_DEVICES cannot be set: modelfleet hands every engine its GPUs; to choose them use placement.gpus"]),
+    ("secrets: {VLLM_API_KEY: proxy}", ["secrets.VLLM_API_KEY cannot be set: modelfleet gives every engine its own key, which the routers send"]),
+    ("env: {LLAMA_ARG_CTX_SIZE: '4096', LLAMA_ARGS: x}", [
+        "env.LLAMA_ARG_CTX_SIZE cannot be set: the plan reads flags only where parameters sets them; write it there"]),
 ]
 
 
@@ -231,8 +250,9 @@ NAME_RULE = "lower case letters, digits and dashes, not at the ends, at most 48 
         ("name: a\nsource: {pth: /m}\n", ["d.yml:2: source has the unknown key pth, did you mean path? allowed: path"]),
         ("name: a\nsource: {huggingface: Q/x}\n", ["d.yml:2: source has the unknown key huggingface; allowed: path"]),
         (
-            "name: a\nsource: {path: m.gguf}\n",
-            ['d.yml:2: source.path must be an absolute path (it begins with /), not "m.gguf"'],
+            "name: a\nsource: {path: ~/m.gguf}\n",
+            ['d.yml:2: source.path must be an absolute path, or one that begins below modelfleet_cache_dir of the host '
+             '(~ means nothing there), not "~/m.gguf"'],
         ),
         ("name: a\nsource:\n  path: /m\n  file: x\n", ["d.yml:4: source.file is an unknown key; allowed: path"]),
         (

@@ -11,7 +11,7 @@ from ansible_collections.modelfleet.serving.plugins.module_utils.common.registry
 
 MIB = 1024 ** 2
 GIB = 1024 ** 3
-LAUNCHERS = {"llama_cpp": "0123456789abcdef"}
+LAUNCHERS = {"llama_cpp": "0123456789abcdef", "vllm": "fedcba9876543210"}
 
 
 def metadata(size=1024 * MIB, layers=8, context=4096, category="llm", **fields):
@@ -36,15 +36,15 @@ def definition(name="qwen3", replicas=1, **fields):
     return {
         "name": name, "file": "deployments/%s.yml" % name, "source": {"path": "/srv/model.gguf"},
         "replicas": {"count": replicas} if isinstance(replicas, int) else replicas, "backend": "auto", "backend_version": None,
-        "backend_executable": None, "parameters": [], "env": {}, "secrets": {}, "aliases": [], "description": "", "categories": [],
+        "backend_packages": [], "backend_executable": None, "parameters": [], "env": {}, "secrets": {}, "aliases": [], "description": "", "categories": [],
         "placement": placement, "restart": restart, "update": update, **fields,
     }
 
 
 def gpu(host, index, total=24 * GIB, foreign=0, vendor="nvidia", problem=None):
     uuid = "declared:%s:%d" % (host, index) if vendor == "declared" else "GPU-%s-%d" % (host, index)
-    return {"uuid": uuid, "index": index, "vendor": vendor, "name": "card", "memory_total": total, "memory_foreign": foreign,
-            "problem": problem}
+    return {"uuid": uuid, "index": index, "vendor": vendor, "name": "card", "memory_total": total, "memory_used": None,
+            "memory_foreign": foreign, "problem": problem}
 
 
 def host(name, ram=64 * GIB, gpus=(), labels=None, **fields):
@@ -61,7 +61,7 @@ def host(name, ram=64 * GIB, gpus=(), labels=None, **fields):
                    "service_manager": "systemd", "service_manager_version": "252"},
         "memory": {"ram_total": ram, "ram_available": ram, "ram_foreign": 0},
         "disk": {"cache_free": 100 * GIB, "data_free": 100 * GIB}, "ports": [], "gpus": list(gpus), "backends": {}, "instances": [],
-        "setup": None, "problems": [], "fence": {"generation": 0, "digest": ""}, "fleet": None, "lease": None, "router": None, **fields,
+        "setup": None, "problems": [], "remarks": [], "fence": {"generation": 0, "digest": ""}, "fleet": None, "lease": None, "router": None, **fields,
     }
 
 

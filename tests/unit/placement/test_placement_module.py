@@ -57,7 +57,8 @@ def test_hosts_and_routers_that_cannot_be_seen():
     assert [group["host"] for group in result["groups"]] == ["h1"]
     notes = result["plan"]["notes"]
     assert "h2: it cannot be reached: Failed to connect; no instance of the fleet is known there" in notes
-    assert "h3: it is outside this run (--limit); no instance of the fleet is known there" in notes
+    assert ("this run is limited to 2 of 3 hosts (--limit): it changes instances on h1 and h2 only, and tells every router; a run without "
+            "--limit brings the others up to date") in notes
 
 
 def test_refusals_are_sentences():

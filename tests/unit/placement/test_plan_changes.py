@@ -255,7 +255,7 @@ def test_a_host_that_is_gone_keeps_its_instances_until_it_is_given_up():
     plan = make_plan(asked)
     assert not plan["changed"] and len(plan["instances"]) == 3
     assert lost in plan["registry"]["after"]
-    assert plan["notes"] == ["h3: it cannot be reached: timed out; %s there count as existing. To place them elsewhere: "
+    assert plan["notes"] == ["h3: it cannot be reached: timed out; %s there counts as existing. To place it elsewhere: "
                              "-e modelfleet_replace_hosts=h3" % lost]
     asked["options"]["replace_hosts"] = ["h3"]
     plan = make_plan(asked)
@@ -302,13 +302,23 @@ def test_a_host_out_of_the_inventory_is_still_known_and_limits_start_nothing_twi
     asked["inventory"].remove("h3")
     plan = make_plan(asked)
     assert not plan["changed"] and len(plan["instances"]) == 3
-    assert "it is not in the inventory any more" in plan["notes"][0]
+    assert plan["notes"][0].startswith("h3: it is taken out of the inventory, or in another slice of the job; qwen3-")
+
+
+def test_the_same_definitions_in_another_checkout_change_nothing():
+    asked = fleet()
+    asked["deployments"] = [dict(item, file="/runner/project/" + item["file"]) for item in asked["deployments"]]
+    assert not make_plan(asked)["changed"]
 
 
 def test_a_limited_run_changes_what_it_sees():
     asked = edited(unseen(fleet(), "h3", why=None), parameters=["--ctx-size=2048"])
     plan = make_plan(asked)
     assert sorted(actions(plan).values()) == ["restart", "restart"]
+    first, second = plan["notes"][:2]
+    assert first == ("this run is limited to 2 of 3 hosts (--limit): it changes instances on h1 and h2 only, and tells every router; a run "
+                     "without --limit brings the others up to date")
+    assert second.startswith("h3: it is outside this run (--limit); qwen3-") and second.endswith(" there counts as existing")
     assert plan["final"]["deployments"]["qwen3"]["applying"] and plan["final"]["deployments"]["qwen3"]["applied"]["parameters"] == []
 
 
@@ -337,7 +347,7 @@ def test_a_host_in_maintenance_keeps_what_it_has():
 def test_routers_that_the_fleet_knows_must_be_named():
     asked = fleet()
     asked["routers"] = ["h1"]
-    with pytest.raises(Refused, match="The fleet has a router h2 that the inventory does not name"):
+    with pytest.raises(Refused, match="The fleet has a router h2 that the inventory does not name, .* with one job slice"):
         make_plan(asked)
     asked["options"]["replace_hosts"] = ["h2"]
     plan = make_plan(asked)
@@ -434,7 +444,8 @@ def test_the_intent_holds_old_and_planned_instances():
     assert {identifier for entry in plan["final"]["hosts"].values() for identifier in entry["instances"]} == {"qwen3-0"}
     assert plan["intent"]["deployments"]["qwen3"]["applying"]["parameters"] == ["--ctx-size=2048"]
     assert plan["intent"]["deployments"]["qwen3"]["applied"]["parameters"] == []
-    assert plan["final"]["deployments"]["qwen3"] == {"generation": 2, "applying": None, "applied": asked["deployments"][0]}
+    wanted = {key: value for key, value in asked["deployments"][0].items() if key != "file"}
+    assert plan["final"]["deployments"]["qwen3"] == {"generation": 2, "applying": None, "applied": wanted}
     changed = {name for name, entry in plan["final"]["hosts"].items() if entry["generation"] == 2}
     assert changed == {name for name, entry in plan["intent"]["hosts"].items() if entry["generation"] == 2}
 

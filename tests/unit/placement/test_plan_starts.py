@@ -107,7 +107,8 @@ def test_a_model_that_is_missing_somewhere():
 
 def test_a_model_that_no_backend_serves():
     plan = make_plan(request([definition()], [host("h1")], model=metadata(category="image")))
-    assert why(plan)["h1"] == ("no backend serves the model: llama_cpp: it serves embedding, llm, reranker, not image")
+    assert why(plan)["h1"] == ("no backend serves the model: llama_cpp: it serves embedding, llm, reranker, not image; "
+                               "vllm: it serves safetensors, not gguf")
 
 
 def test_advice_is_tried_before_it_is_given():
@@ -164,7 +165,7 @@ def test_what_hosts_have_to_install():
     plan = make_plan(asked)
     assert plan["hosts"] == {"h1": {"deployments": ["mine", "qwen3"], "backends": [{
         "backend": "llama_cpp", "version": "2026.8.10566", "build": "2026.8.10566-01234567", "kind": "wheel",
-        "requirement": "xllamacpp==2026.8.10566"}]}}
+        "requirement": "xllamacpp==2026.8.10566", "packages": [], "extra_index": "", "disk_gb": 0.5}]}}
     asked["hosts"]["h1"]["backends"] = {"llama_cpp": ["2026.8.10566-01234567"]}
     assert make_plan(asked)["hosts"]["h1"]["backends"] == []
     own = next(record for record in plan["instances"] if record["deployment"] == "mine")

@@ -94,9 +94,9 @@ Hosts
   cpu01  unreachable  -            -         -        -     it cannot be reached: timed out
 
 GPUs
-  host   gpu  vendor  free      claimed  total
-  gpu01  0    nvidia  18.5 GiB  5.0 GiB  24.0 GiB
-  gpu02  0    nvidia  17.9 GiB  5.6 GiB  24.0 GiB
+  host   gpu  name  free      claimed  used  by others  total
+  gpu01  0    card  18.5 GiB  5.0 GiB  -     -          24.0 GiB
+  gpu02  0    card  17.9 GiB  5.6 GiB  -     -          24.0 GiB
 
 Deployments
   deployment  wanted  instances  serving  state

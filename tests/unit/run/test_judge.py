@@ -3,7 +3,8 @@
 import pytest
 from ansible_collections.modelfleet.serving.plugins.module_utils.controller.run.judge import judge
 
-FAILURE = {"summary": "did not become healthy within 120 s", "cause": "Port 41000 is taken.", "log": ["bind: Address already in use"]}
+FAILURE = {"summary": "did not become healthy within 120 s", "cause": "Port 41000 is taken.", "line": "bind: Address already in use",
+           "log": ["bind: Address already in use", "gone"]}
 
 
 @pytest.mark.parametrize(
@@ -28,8 +29,10 @@ def test_a_failed_instance_is_named_with_cause_and_log():
     assert verdict["reasons"] == [
         "wave 2: a-1 on h1 did not become healthy within 120 s\n"
         "  likely cause: Port 41000 is taken.\n"
+        "  its log says: bind: Address already in use\n"
         "  its last log lines:\n"
-        "    bind: Address already in use"
+        "    bind: Address already in use\n"
+        "    gone"
     ]
 
 
