@@ -16,7 +16,7 @@ from tests.lab.lab.network import namespaces
 from tests.lab.lab.playbook import run_playbook, start_playbook
 from tests.lab.lab.store import ROOT
 
-BUILD = {"backend": "llama_cpp", "build": "lab", "kind": "wheel"}
+BUILD = {"backend": "llama_cpp", "build": "lab", "kind": "wheel", "packages": [], "extra_index": "", "disk_gb": 0.5}
 
 
 def reaches(lab, host):

@@ -131,7 +131,6 @@ def test_further_packages_make_another_build():
 
 
 @pytest.mark.parametrize("parameters, fields, words", [
-    ([], {"custom_code": True}, "--trust-remote-code"),
     (["--tensor-parallel-size=2"], {}, "--tensor-parallel-size splits"),
     (["-tp=2"], {}, "--tensor-parallel-size splits"),
     (["--pipeline_parallel_size=4"], {}, "--pipeline-parallel-size splits"),
@@ -141,7 +140,7 @@ def test_what_it_is_not_started_with(parameters, fields, words):
 
 
 @pytest.mark.parametrize("parameters, fields", [
-    ([], {}), (["--trust-remote-code"], {"custom_code": True}), (["--tensor-parallel-size=1"], {}),
+    ([], {}), ([], {"custom_code": True}), (["--tensor-parallel-size=1"], {}),
 ])
 def test_what_it_is_started_with(parameters, fields):
     assert vllm.obstacle(parameters, metadata(**fields)) is None

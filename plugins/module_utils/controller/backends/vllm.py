@@ -47,9 +47,6 @@ def serves(metadata):
 def obstacle(parameters, metadata):
     """None, or why the model cannot be started with these parameters (a part of a sentence). Raises ParameterError."""
     flags = Flags(parameters)
-    if metadata.get("custom_code") and not flags.has(known.TRUST_REMOTE_CODE):
-        return ("the model brings Python code of its own, which would run on the host: add the parameter %s if you trust it"
-                % known.TRUST_REMOTE_CODE[0])
     for names in known.PARALLEL:
         if flags.number(names, 1) > 1:
             return "%s splits an instance over several GPUs, and an instance uses one here: remove it" % names[0]

@@ -19,7 +19,6 @@ CACHE_BYTES = ("--kv-cache-memory-bytes",)
 DTYPE = ("--dtype",)
 NOT_EAGER = ("--no-enforce-eager",)
 EAGER = ("--enforce-eager",) + NOT_EAGER
-TRUST_REMOTE_CODE = ("--trust-remote-code",)
 POOLING = ("--runner", "--convert", "--task")
 # Each of them splits an instance over several GPUs.
 PARALLEL = (
