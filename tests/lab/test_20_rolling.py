@@ -39,7 +39,7 @@ def test_a_parameter_that_the_engine_refuses_stops_the_roll_out(base):
     assert sorted(name for name in before if after[name][1] == before[name][1]) == ["chat-1", "chat-2", "embed-0"]
     assert base.serving("h1") == {"chat-1": "active", "chat-2": "active", "embed-0": "active"}
     assert "invalid argument: --no-such-flag" in run.output
-    assert "llama.cpp refuses one of the definition's `parameters`" in run.output
+    assert "This version of llama.cpp does not know --no-such-flag: correct `parameters` in the definition" in run.output
     base.define_base()
     base.deploy()
     assert base.serving("h1") == {"chat-0": "active", "chat-1": "active", "chat-2": "active", "embed-0": "active"}
