@@ -26,6 +26,8 @@ from .system.owner import is_root, unwritable
 
 HEALTH_TIMEOUT = 2
 """Seconds. Longer means busy, and busy is not ill."""
+NO_FENCE = {"generation": 0, "digest": ""}
+"""Of a host whose records cannot be read: nothing may be changed there, since no fence is ever like this."""
 
 
 def report(options, run, python, python_version):
@@ -39,6 +41,7 @@ def report(options, run, python, python_version):
     instances = live_instances(store, records, manager)
     files = FleetFiles(config["data_dir"], options["fleet"])
     fleet, lease = _readable(files.fleet, problems), _readable(files.lease, problems)
+    fence = _readable(lambda: fence_of(store, fleet, options["name"]), problems) or NO_FENCE
     seen = find_gpus(Scan(options["name"], options["gpus"], _engines(instances), config["user"], "/"))
     return {
         "name": options["name"],
@@ -53,9 +56,9 @@ def report(options, run, python, python_version):
         "gpus": seen.gpus,
         "backends": installed_backends(config["data_dir"]),
         "instances": instances,
-        "problems": problems + seen.problems,
+        "problems": list(dict.fromkeys(problems + seen.problems)),
         "remarks": seen.remarks,
-        "fence": fence_of(store, fleet, options["name"]),
+        "fence": fence,
         "fleet": fleet,
         "lease": lease if is_live(lease, time.time()) else None,
         "router": report_router(config["data_dir"], options["fleet"], options["router_settings"], manager) if options["router"] and manager else None,

@@ -13,7 +13,7 @@ from . import archive, vllm_wheels, wheels
 from .host import Host
 from .inventory import write_inventory
 from .network import Controller, namespaces, remove_namespace
-from .store import LabError, command, home
+from .store import LabError, command, home, locked
 
 SUITES = ("bookworm", "bookworm", "bookworm", "trixie")
 ROUTERS = ("h1", "h2")
@@ -54,14 +54,12 @@ def remove_mine():
 
 def _remove(of_owner):
     removed = []
-    for folder in folders():
-        try:
+    with locked("removal"):         # two sessions that begin at the same moment find the same leftovers
+        for folder in folders():
             owner = json.loads((folder / "lab.json").read_text())["owner"]
-        except FileNotFoundError:
-            continue        # removed by another process meanwhile
-        if owner and of_owner(owner):
-            Lab.open(folder.name).remove()
-            removed.append(folder.name)
+            if owner and of_owner(owner):
+                Lab.open(folder.name).remove()
+                removed.append(folder.name)
     return removed
 
 

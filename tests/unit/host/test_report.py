@@ -50,6 +50,22 @@ def test_one_broken_record_does_not_hide_the_others(tmp_path, record):
     assert [live["record"]["instance"] for live in host["instances"]] == ["b-0"]
 
 
+def test_a_data_directory_of_somebody_else(tmp_path, monkeypatch):
+    """As an ordinary user meets what root deployed. Root itself may read everything, so that the refusal is made here."""
+    (tmp_path / "records").mkdir()
+    listed = os.listdir
+
+    def refuse(path):
+        if path == str(tmp_path / "records"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    host = report.report(options(tmp_path), nothing, "python", "3.9")
+    said = "%s/records belongs to somebody else and cannot be read: deploy as the user who made it" % tmp_path
+    assert host["problems"].count(said) == 1 and host["instances"] == [] and host["fence"] == report.NO_FENCE
+
+
 @pytest.mark.parametrize("name", ["fleet", "lease"])
 def test_a_broken_copy_is_a_problem(tmp_path, name):
     (tmp_path / "fleets" / "prod").mkdir(parents=True)

@@ -38,13 +38,17 @@ class Store:
         return self.path("credentials", "%s.%s.key" % (fleet, deployment))
 
     def records(self):
-        """All records, sorted by file name. Raises Trouble for a broken one."""
+        """All records, sorted by file name. Raises Trouble for a broken one, and where they cannot be read at all."""
         return [read_json(self.path("records", name)) for name in self._names()]
 
     def readable_records(self):
         """(records, what is wrong with the others): one broken file must not hide the rest."""
         records, troubles = [], []
-        for name in self._names():
+        try:
+            names = self._names()
+        except Trouble as trouble:
+            return [], [str(trouble)]
+        for name in names:
             try:
                 records.append(read_json(self.path("records", name)))
             except Trouble as trouble:
@@ -108,3 +112,5 @@ class Store:
             return sorted(name for name in os.listdir(self.path("records")) if name.endswith(".json"))
         except FileNotFoundError:
             return []
+        except PermissionError:
+            raise Trouble("%s belongs to somebody else and cannot be read: deploy as the user who made it" % self.path("records"))
